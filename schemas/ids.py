@@ -1,0 +1,31 @@
+"""Deterministic ids: H = the first 16 bytes of SHA-256 over length-prefixed UTF-8 parts, as UUID.
+
+DESIGN, *Ids*: no start time, user, ordinal or version is ever in an id.
+"""
+
+import hashlib
+
+
+def _h(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part.encode()
+        digest.update(len(raw).to_bytes(4, "big"))
+        digest.update(raw)
+    hexed = digest.hexdigest()
+    return f"{hexed[:8]}-{hexed[8:12]}-{hexed[12:16]}-{hexed[16:20]}-{hexed[20:32]}"
+
+
+def session_id(source: str, visitor_id: str, first_event_id: str) -> str:
+    """Return the id of the session whose first active event in fold order is given."""
+    return _h("session/1", source, visitor_id, first_event_id)
+
+
+def cart_id(source: str, visitor_id: str, opening_event_id: str) -> str:
+    """Return the id of the cart episode that the given event opened."""
+    return _h("cart/1", source, visitor_id, opening_event_id)
+
+
+def signal_id(kind: str, entity: str, discriminator: str = "") -> str:
+    """Return a signal's id; ``entity`` is a cart or session id, see DESIGN for the rest."""
+    return _h("signal/1", kind, entity, discriminator)

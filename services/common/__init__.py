@@ -1,0 +1,1 @@
+"""What the parts share: ports, errors, settings, logging, metric names."""

@@ -1,0 +1,184 @@
+"""The ports: what the shells offer to the parts, in one place.
+
+For each port there is more than one backend (embedded, distributed, in memory for tests), and one
+behaviour suite in ``tests/ports`` that every backend runs. A port never decides a number.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+
+class Clock(Protocol):
+    """The only source of the wall clock; integer epoch milliseconds."""
+
+    def now_ms(self) -> int:
+        """Return the wall clock."""
+        ...
+
+
+class Outgoing(Struct, frozen=True, gc=False):
+    """One canonical event on its way to the log: its address and its JSON line, no newline."""
+
+    source: str
+    address: str
+    line: bytes
+
+
+class LogRecord(Struct, frozen=True, gc=False):
+    """One record of the log: events as newline-delimited JSON, all of one partition.
+
+    ``append_ms`` never decreases along a partition; ``offset`` strictly increases.
+    """
+
+    offset: int
+    append_ms: int
+    body: bytes
+
+
+class Publisher(Protocol):
+    """The writing end of the log."""
+
+    async def publish(self, items: Sequence[Outgoing]) -> int:
+        """Make the items durable, in order, and return their append time.
+
+        Returns only when a crash can no longer lose them. Raises ``UnavailableError`` when the log
+        cannot take them now (then none of them counts as published) and ``OverloadedError`` when too
+        many bytes are in flight.
+        """
+        ...
+
+
+class LogReader(Protocol):
+    """The reading end of one partition of the log."""
+
+    def read(self, after: int, limit_bytes: int) -> list[LogRecord]:
+        """Return the next records with an offset greater than ``after``; empty where none is."""
+        ...
+
+
+class EventLog(Publisher, LogReader, Protocol):
+    """The log whole, where one process holds both ends."""
+
+    def trim(self, up_to: int) -> int:
+        """Forget records up to and including the offset; return how many went."""
+        ...
+
+    def end(self) -> int:
+        """Return the greatest offset written, 0 for an empty log."""
+        ...
+
+
+class PartitionMeta(Struct, frozen=True):
+    """Where a partition's fold stands, as of its applied record (DESIGN, *Effects*)."""
+
+    applied: int = 0
+    clock_ms: int = 0
+    hold_until_ms: int = 0
+    version: int = 0
+    partitions: int = 1
+
+
+class Changes(Struct, frozen=True):
+    """What one transaction of the sessionizer holds: all of it is stored, or none.
+
+    ``states``: key (UTF-8 source, 0x1F, address) to encoded state, None where it is gone.
+    ``rows``: table name to JSON lines. ``forwards``: links and orders for the log.
+    """
+
+    meta: PartitionMeta
+    states: dict[bytes, bytes | None]
+    rows: dict[str, list[bytes]]
+    forwards: list[Outgoing]
+
+
+class StateReader(Protocol):
+    """What the fold needs to look up; ``deadlines`` feeds its timers at start."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the encoded state of a key."""
+        ...
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Return every key with its encoded state."""
+        ...
+
+
+class StateStore(StateReader, Protocol):
+    """Durable states, meta and outbox of a partition."""
+
+    def meta(self) -> PartitionMeta | None:
+        """Return the meta of the last commit, None on a new store."""
+        ...
+
+    def commit(self, changes: Changes) -> None:
+        """Store the changes durably in one transaction."""
+        ...
+
+
+class Sink(Protocol):
+    """Where rows end: one insert a table, repeats harmless by ids and versions."""
+
+    def insert(self, table: str, lines: Sequence[bytes], token: str) -> None:
+        """Insert JSON rows; a repeat with the same token within the process changes nothing."""
+        ...
+
+
+class Storage(Sink, Protocol):
+    """The store of aggregates as commands and the metrics API use it (ClickHouse by HTTP or chDB).
+
+    ``name`` is a file of ``services/metrics_api/queries`` or ``services/loader/queries``.
+    """
+
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run one statement with bound parameters and return its rows by column name."""
+        ...
+
+    def stream(self, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[bytes]:
+        """Run one statement and yield its rows as JSON lines, without holding them all."""
+        ...
+
+    def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing."""
+        ...
+
+
+class LiveView(Protocol):
+    """Answers of *now*: the fold of settled and waiting events, made on demand.
+
+    All answers are plain JSON-able objects with the field names of API.md. Raises ``MovingError`` where
+    the partition has no owner right now (distributed), which HTTP tells as 503.
+    """
+
+    async def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
+        """Return a visitor's live state, None for one never seen."""
+        ...
+
+    async def live_visitors(self, source: str) -> dict[str, int]:
+        """Return visitors with an active event < 30 min before the log's clock, by stage."""
+        ...
+
+    async def open_carts(self, source: str) -> int:
+        """Return how many cart episodes are open now."""
+        ...
+
+    async def clock_ms(self) -> int:
+        """Return the log's clock."""
+        ...
+
+
+class SignalFeed(Protocol):
+    """Signals as they are emitted, for the server-sent stream."""
+
+    def subscribe(self) -> AsyncIterator[bytes]:
+        """Yield each signal row's JSON line from now on; a slow reader is cut off."""
+        ...
+
+
+Progress = Callable[[int, int | None, str], None]
+"""Told by long work: how much is done, of how much (None: unknown), and of what."""
+
+
+def nothing(_done: int, _of: int | None, _what: str) -> None:
+    """Report progress to nobody."""

@@ -1,0 +1,1 @@
+"""Brings events and rows into ClickHouse, harmless to repeat."""

@@ -1,0 +1,1 @@
+"""Answers questions about journeys over HTTP, and serves the page."""

@@ -1,0 +1,1 @@
+"""All parts in one process on one folder."""

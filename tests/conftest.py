@@ -1,0 +1,23 @@
+"""Fixtures that every layer of the tests shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder of real input files, or skip with the reason where there is none."""
+    folder = Path(os.environ.get("WAYMARK_TEST_DATA", PROJECT / ".." / "shared" / "data")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no real input at {folder}; set WAYMARK_TEST_DATA to a folder that has it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chdb_dsn(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of the one embedded engine this test process may open."""
+    return f"chdb://{tmp_path_factory.mktemp('clickhouse')}"
