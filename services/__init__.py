@@ -1,1 +1,1 @@
-"""The parts of Waymark, each a thin shell around a pure core; docs/architecture.md has the picture."""
+"""The parts of Waymark, each a thin shell around a pure core (see docs/architecture.md)."""

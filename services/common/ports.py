@@ -44,8 +44,8 @@ class Publisher(Protocol):
         """Make the items durable, in order, and return their append time.
 
         Returns only when a crash can no longer lose them. Raises ``UnavailableError`` when the log
-        cannot take them now (then none of them counts as published) and ``OverloadedError`` when too
-        many bytes are in flight.
+        cannot take them now (then none of them counts as published) and ``OverloadedError`` when
+        too many bytes are in flight.
         """
         ...
 
@@ -147,8 +147,8 @@ class Storage(Sink, Protocol):
 class LiveView(Protocol):
     """Answers of *now*: the fold of settled and waiting events, made on demand.
 
-    All answers are plain JSON-able objects with the field names of API.md. Raises ``MovingError`` where
-    the partition has no owner right now (distributed), which HTTP tells as 503.
+    All answers are plain JSON-able objects with the field names of the HTTP API. Raises
+    ``MovingError`` where the partition has no owner right now, which HTTP tells as 503.
     """
 
     async def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
