@@ -1,0 +1,58 @@
+"""Structured logs: one event a line, named fields, no secret and no shopper's data."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from services.common.settings import Settings
+
+HIDDEN = frozenset(
+    {"authorization", "key", "write_key", "read_token", "token", "cookie", "password"}
+)
+"""Fields whose value never reaches a line, whoever logs them."""
+
+
+def hide_secrets(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Replace the value of every field that names a secret."""
+    return {name: "(hidden)" if name.lower() in HIDDEN else value for name, value in event.items()}
+
+
+def configure(settings: Settings) -> None:
+    """Send structlog and the standard library's loggers to stderr in one form; call once."""
+    as_json = settings.log_format == "json" or (
+        settings.log_format == "auto" and not sys.stderr.isatty()
+    )
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_secrets,
+    ]
+    last: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    level = getattr(logging, settings.log_level.upper())
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _trace, last],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _trace(_logger: object, _method: str, event: Any) -> Any:
+    return structlog.processors.format_exc_info(_logger, _method, event)
+
+
+def get(name: str) -> Any:
+    """Return the logger of a part, for example ``get("ingest").info("started", port=8080)``."""
+    return structlog.get_logger(name)

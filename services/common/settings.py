@@ -1,0 +1,157 @@
+"""Settings: environment ``WAYMARK_*`` over ``waymark.toml`` over the defaults below, frozen.
+
+Only what a part really reads is known here. An unknown or malformed setting stops the start and
+names its key and value, so that a typing error is never a silent default.
+"""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from services.common.errors import InvalidError
+
+PREFIX = "WAYMARK_"
+TEST_PREFIXES = ("WAYMARK_TEST_", "WAYMARK_REQUIRE_")
+"""Variables that steer the project's own tests; they may stand in any environment."""
+SECRET = frozenset({"write_keys", "read_tokens"})
+"""Settings whose value is never repeated in a message."""
+
+
+def _parts(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _network(value: str) -> str:
+    return str(ipaddress.ip_network(value, strict=False))
+
+
+def _write_key(value: str) -> str:
+    source, sign, key = value.partition("=")
+    if not (source and sign and key):
+        raise ValueError("each write key is written source=key")
+    return value
+
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_parts)
+]
+WriteKeys = Annotated[
+    tuple[Annotated[str, AfterValidator(_write_key)], ...], NoDecode, BeforeValidator(_parts)
+]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default and meaning; ``docs/settings.md`` is generated from here."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data: Path = Field(Path("waymark-data"), description="Folder of log, state and storage.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    write_keys: WriteKeys = Field(
+        (), description="Extra server keys, `source=key,…`, beside those made by `waymark keys`."
+    )
+    read_tokens: Texts = Field((), description="Extra read tokens, `token[:source],…`.")
+    open_reads: bool | None = Field(
+        None, description="Reads need no token; unset: only while listening on loopback."
+    )
+    hosts: Texts = Field(
+        (), description="Host names under which the service is called, beside loopback's own."
+    )
+    trusted_proxies: Networks = Field(
+        (), description="Networks whose forwarded client address is believed, comma-separated."
+    )
+    country_header: str = Field(
+        "", description="Header of a trusted proxy that carries the client's country code."
+    )
+    policy: Path | None = Field(None, description="Policy file (TOML) over the default rules.")
+    in_flight_bytes: int = Field(
+        64 * 1024 * 1024, ge=1_000_000, description="Unanswered request bytes before 429."
+    )
+    log_keep_hours: int = Field(
+        72, ge=1, description="Hours a record stays in the log after it is applied and stored."
+    )
+    events_keep_days: int = Field(
+        400, ge=1, description="Days raw events are kept; aggregates outlive them."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line that is written."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="Log lines for people or machines; auto: people on a terminal."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the caller alone: ``load`` has merged file and environment already."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Return the settings of an environment, a TOML file and a command line, the last winning.
+
+    ``file`` defaults to ``waymark.toml`` where it exists. Raises ``InvalidError`` naming key and
+    value (never a secret's) of the first setting that is unknown or malformed.
+    """
+    values = _from_file(file) | _from_environ(os.environ if environ is None else environ)
+    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise InvalidError(_explain(error)) from error
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    path = file or Path("waymark.toml")
+    if not path.exists():
+        if file is not None:
+            raise InvalidError(f"settings file {file} does not exist")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidError(f"settings file {path} is not TOML: {error}") from error
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in environ.items()
+        if key.startswith(PREFIX) and not key.startswith(TEST_PREFIXES)
+    }
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = str(first["loc"][0]) if first["loc"] else "?"
+    name = PREFIX + key.upper()
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {name} ({key} in waymark.toml)"
+    value = "(hidden)" if key in SECRET else repr(first["input"])
+    return f"setting {name} = {value}: {first['msg']}"
