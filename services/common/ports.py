@@ -167,12 +167,50 @@ class LiveView(Protocol):
         """Return the log's clock."""
         ...
 
+    async def signals(self, source: str) -> list[dict[str, Any]]:
+        """Return the signals that waiting events alone have made: SignalRow's fields, money minor.
+
+        They are not settled: an event that is still on its way may take one back.
+        """
+        ...
+
 
 class SignalFeed(Protocol):
     """Signals as they are emitted, for the server-sent stream."""
 
     def subscribe(self) -> AsyncIterator[bytes]:
         """Yield each signal row's JSON line from now on; a slow reader is cut off."""
+        ...
+
+
+class Forget(Protocol):
+    """Erasure of a person everywhere: log, states, storage."""
+
+    async def forget(
+        self, source: str, *, visitor_id: str = "", user_id: str = ""
+    ) -> dict[str, Any]:
+        """Erase one visitor, or one user with what is linked to it; return what went, by place."""
+        ...
+
+
+class Hop(Struct, frozen=True):
+    """One step of the pipeline: what it still has before it, and how old the oldest of that is.
+
+    ``lag`` counts ``unit`` (records, rows); None where it cannot be known now.
+    """
+
+    name: str
+    lag: int | None
+    age_ms: int | None
+    unit: str = "records"
+    trouble: str = ""
+
+
+class PipelineHealth(Protocol):
+    """How the pipeline stands, hop by hop, from the log to storage."""
+
+    async def hops(self) -> list[Hop]:
+        """Return the hops in the order events take; ``trouble`` says what is wrong, if anything."""
         ...
 
 
