@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from schemas.rows import DeadLetter
+
 
 class Clock(Protocol):
     """The only source of the wall clock; integer epoch milliseconds."""
@@ -46,6 +48,18 @@ class Publisher(Protocol):
         Returns only when a crash can no longer lose them. Raises ``UnavailableError`` when the log
         cannot take them now (then none of them counts as published) and ``OverloadedError`` when
         too many bytes are in flight.
+        """
+        ...
+
+
+class DeadLetters(Protocol):
+    """Where refused items are kept with their original bytes."""
+
+    async def keep(self, letters: Sequence[DeadLetter]) -> None:
+        """Make the letters durable; one with an id already kept changes nothing.
+
+        Returns only when a crash can no longer lose them: a refusal is part of what a client is
+        told was taken. Raises ``UnavailableError`` when they cannot be kept now.
         """
         ...
 
