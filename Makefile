@@ -1,0 +1,47 @@
+# One line each: make run | test | lint | bench | docs | lock | install | clean
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test lint fix bench docs lock install clean
+
+run: $(STAMP) ## start everything with a simulated shop on ./waymark-data
+	$(BIN)/waymark run --demo
+
+test: $(STAMP) ## run every test this machine can run; a skip prints its reason
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## style, types, and generated files that must match their source
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m docs.generate --check
+
+fix: $(STAMP) ## let the tools mend what they can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## print the figures, each beside its baseline
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP) ## make the generated pages and schemas anew
+	$(BIN)/python -m docs.generate
+
+lock: ## resolve pyproject.toml into requirements.lock (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --extra dev pyproject.toml -o requirements.lock \
+	  --custom-compile-command "make lock"
+
+install: $(STAMP) ## only make .venv from the lock
+
+# The stamp is newer than the lock once installed, so that later runs need no network.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Waymark needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+clean: ## forget the environment and caches, never data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist

@@ -1,0 +1,59 @@
+"""Makes the pages that are generated from code; ``--check`` fails where one has drifted."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from services.common.metrics import as_markdown as metrics_page
+from services.common.settings import PREFIX, Settings
+
+HERE = Path(__file__).resolve().parent
+
+
+def settings_page() -> str:
+    """Return every setting with its default and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from `services/common/settings.py`. Environment over `waymark.toml` (the name",
+        "in small letters without the prefix) over the default; a command's own option wins.",
+        "",
+        "| setting | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = "—" if default in (None, "", ()) else f"`{default}`"
+        lines.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "metrics.md": metrics_page,
+    "settings.md": settings_page,
+}
+
+
+def main() -> int:
+    """Write the pages, or with ``--check`` name those that differ and return 1."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    drifted = [name for name, page in PAGES.items() if not _settle(HERE / name, page(), check)]
+    for name in drifted:
+        print(f"docs/{name} is not what the code says: run `make docs`", file=sys.stderr)
+    return 1 if drifted else 0
+
+
+def _settle(path: Path, wanted: str, check: bool) -> bool:
+    if path.exists() and path.read_text(encoding="utf-8") == wanted:
+        return True
+    if check:
+        return False
+    path.write_text(wanted, encoding="utf-8")
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Reads a policy file (TOML): single values over the default rules, with errors that name both."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from schemas.event import EventType, PageKind
+from services.common.errors import InvalidError
+from services.sessionizer.core.policy import STAGE_OF_PAGE, STAGE_OF_TYPE, Policy
+
+
+def read_policy(path: Path) -> Policy:
+    """Return the policy of a file. Raises ``InvalidError`` naming file, field and value."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidError(f"policy file {path} cannot be read: {error}") from error
+    return parse_policy(text, str(path))
+
+
+def parse_policy(text: str, name: str = "policy") -> Policy:
+    """Return the policy that a TOML text says; what it leaves out keeps its default.
+
+    The stage tables are merged line by line over the defaults, every other value replaces its own.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidError(f"{name} is not TOML: {error}") from error
+    _merge(values, "stage_of_type", STAGE_OF_TYPE, get_args(EventType), name)
+    _merge(values, "stage_of_page", STAGE_OF_PAGE, get_args(PageKind), name)
+    try:
+        policy = msgspec.convert(values, Policy)
+    except msgspec.ValidationError as error:
+        raise InvalidError(f"{name}: {_with_value(str(error), values)}") from error
+    _check(policy, name)
+    return policy
+
+
+def _merge(
+    values: dict[str, Any], table: str, default: dict[str, Any], known: tuple[str, ...], name: str
+) -> None:
+    given = values.get(table)
+    if not isinstance(given, dict):
+        return
+    for key in given:
+        if key not in known:
+            raise InvalidError(f"{name}: {table} has no line {key!r}; it may be one of {known}")
+    values[table] = default | given
+
+
+def _with_value(message: str, values: dict[str, Any]) -> str:
+    """Add the offending value to a message that ends in its path, ``… - at `$.a.b` ``."""
+    _, found, path = message.partition("`$.")
+    value: Any = values
+    for part in path.rstrip("`").split(".") if found else ():
+        if not isinstance(value, dict) or part not in value:
+            return message
+        value = value[part]
+    return f"{message}: {value!r}" if found else message
+
+
+def _check(policy: Policy, name: str) -> None:
+    """Refuse what no shop can mean: a duration or count that is not positive."""
+    if policy.version < 1:
+        raise InvalidError(f"{name}: version = {policy.version} is less than 1")
+    for group in ("session", "cart", "time"):
+        for key, value in msgspec.structs.asdict(getattr(policy, group)).items():
+            if isinstance(value, int) and value <= 0:
+                raise InvalidError(f"{name}: {group}.{key} = {value} is not greater than 0")
+    if policy.cart.checkout_idle_ms > policy.cart.idle_ms:
+        raise InvalidError(
+            f"{name}: cart.checkout_idle_ms = {policy.cart.checkout_idle_ms} is greater than "
+            f"cart.idle_ms = {policy.cart.idle_ms}: a checkout is given up no later than its cart"
+        )

@@ -1,0 +1,49 @@
+"""Policy files: single values over the defaults, and refusals that name field and value."""
+
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import InvalidError
+from services.common.policy_file import parse_policy, read_policy
+from services.sessionizer.core.policy import Policy
+
+
+def test_an_empty_file_is_the_default_policy() -> None:
+    assert parse_policy("") == Policy()
+
+
+def test_single_values_win_and_the_rest_stays() -> None:
+    policy = parse_policy("version = 2\n[session]\ngap_ms = 60000\n")
+    assert (policy.version, policy.session.gap_ms) == (2, 60_000)
+    assert policy.session.max_ms == Policy().session.max_ms
+
+
+def test_stage_tables_are_merged_line_by_line() -> None:
+    policy = parse_policy('[stage_of_type]\nreview = "interest"\n')
+    assert policy.stage_of_type["review"] == "interest"
+    assert policy.stage_of_type["purchase"] == "purchase"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version = = 1", "is not TOML"),
+        ("[session]\ngap_ms = 'half an hour'\n", "`$.session.gap_ms`: 'half an hour'"),
+        ("[session]\ngap = 3\n", "unknown field `gap`"),
+        ("[session]\ngap_ms = 0\n", "session.gap_ms = 0 is not greater than 0"),
+        ("version = 0", "version = 0 is less than 1"),
+        ("[stage_of_type]\npurchased = 'purchase'\n", "has no line 'purchased'"),
+        ("[stage_of_type]\npurchase = 'bought'\n", "Invalid enum value 'bought'"),
+        ("[cart]\nidle_ms = 60000\n", "cart.checkout_idle_ms = 900000 is greater than"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_field_and_value(text: str, said: str) -> None:
+    with pytest.raises(InvalidError) as refusal:
+        parse_policy(text)
+    assert said in str(refusal.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match="cannot be read"):
+        read_policy(tmp_path / "none.toml")
