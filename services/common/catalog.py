@@ -1,0 +1,289 @@
+"""The catalog: sources, write keys, read tokens and daily salts of an installation.
+
+Secrets are kept as keyed digests under a pepper of the installation and compared in constant
+time; they are random and long, so a deliberately slow hash would only slow the hot path. Look-ups
+are answered from a snapshot in memory, made anew at once when this process changes the catalog and
+within ``FRESH_S`` when another one does.
+"""
+
+import hmac
+import re
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import available_timezones
+
+import msgspec
+from msgspec import Struct
+
+from services.common.catalog_file import CatalogFile
+from services.common.catalog_rows import (
+    SHORT_TIMES,
+    FirstStart,
+    Grant,
+    Key,
+    KeyKind,
+    Salts,
+    Source,
+    Token,
+)
+from services.common.errors import InvalidError
+from services.common.ports import Clock
+
+FRESH_S = 0.1
+DAY_MS = 86_400_000
+DEFAULT_SOURCE = "shop"
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.IGNORECASE)
+CURRENCY = re.compile(r"[A-Z]{3}")
+ORIGIN = re.compile(r"\*|https?://[^/\s,]+", re.IGNORECASE)
+
+S = TypeVar("S", Key, Token)
+
+
+class _Snapshot(Struct, frozen=True):
+    """The catalog as of one moment; what a secret allows is found by its digest."""
+
+    sources: dict[str, Source]
+    grants: dict[bytes, tuple[bytes, Grant]]
+    tokens: dict[bytes, tuple[bytes, Token]]
+    origins: frozenset[str]
+
+
+class Catalog:
+    """Sources, keys, tokens and salts. Safe to use from several threads and processes."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        write_keys: Sequence[str] = (),
+        read_tokens: Sequence[str] = (),
+    ) -> None:
+        """Open or create the file; the settings' keys and tokens count beside the stored ones.
+
+        ``write_keys`` are ``source=key``, ``read_tokens`` ``token`` or ``token:source``; a source
+        they name is made where it does not exist.
+        """
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._file = CatalogFile(path)
+        self._salts: Salts | None = None
+        self._keys = [text.partition("=")[::2] for text in write_keys]
+        self._tokens = [text.partition(":")[::2] for text in read_tokens]
+        self._seen, self._checked, self._snapshot = self._load()
+        for name in dict.fromkeys([*dict(self._keys), *filter(None, dict(self._tokens).values())]):
+            if name not in self._snapshot.sources:
+                self.put_source(Source(name=name))
+
+    def close(self) -> None:
+        """Close the file; nothing may be called afterwards."""
+        self._file.close()
+
+    def first_start(self) -> FirstStart | None:
+        """Make what a new installation needs; None where it has been made before."""
+        if self._file.marked("started"):
+            return None
+        name = next((name for name, _ in self._keys), DEFAULT_SOURCE)
+        if not self.source(name):
+            self.put_source(Source(name=name))
+        key = None if self._keys else self.create_key(name)[1]
+        token = None if self._tokens else self.create_token()[1]
+        self._file.mark("started")
+        return FirstStart(name, key, token)
+
+    # Sources.
+
+    def sources(self) -> list[Source]:
+        """Return every source by name."""
+        return list(self._fresh().sources.values())
+
+    def source(self, name: str) -> Source | None:
+        """Return one source."""
+        return self._fresh().sources.get(name)
+
+    def put_source(self, source: Source) -> Source:
+        """Make or replace a source; raises ``InvalidError`` naming a field that cannot be."""
+        _check(source)
+        if not source.created_ms:
+            source = msgspec.structs.replace(source, created_ms=self._clock.now_ms())
+        self._file.put_source(source.name, msgspec.json.encode(source))
+        self._reload()
+        return source
+
+    def note_server_order(self, name: str) -> None:
+        """Remember that a server key of the source reports orders."""
+        source = self.source(name)
+        if source and not source.server_orders:
+            self.put_source(msgspec.structs.replace(source, server_orders=True))
+
+    # Write keys.
+
+    def create_key(
+        self, source: str, kind: KeyKind = "server", origins: Sequence[str] = ()
+    ) -> tuple[Key, str]:
+        """Make a write key and return it with its secret, which is never shown again.
+
+        A test key writes into ``SOURCE-test``, made with short times where it does not exist.
+        """
+        found = self._named(source)
+        if kind == "browser" and not origins:
+            raise InvalidError(f"browser key of {source}: name its origins, or * for any")
+        if kind == "server" and origins:
+            raise InvalidError(f"server key of {source}: it is a secret and has no origins")
+        if kind == "test" and not found.test:
+            found = self._test_source(found)
+        key = Key(
+            id=secrets.token_hex(4),
+            source=found.name,
+            kind=kind,
+            origins=tuple(_origin(origin) for origin in origins),
+            created_ms=self._clock.now_ms(),
+        )
+        return key, self._keep("key", key, f"wk_{secrets.token_urlsafe(24)}")
+
+    def keys(self) -> list[Key]:
+        """Return the stored write keys, revoked ones too, oldest first."""
+        return _rows(self._file.secrets("key"), Key)
+
+    def revoke_key(self, key_id: str) -> None:
+        """Make a key useless from now on; raises ``InvalidError`` where there is none."""
+        self._revoke("key", key_id)
+
+    def grant(self, secret: bytes) -> Grant | None:
+        """Return what a write key allows, None where it is unknown or revoked."""
+        digest = self._file.digest(secret)
+        known, grant = self._fresh().grants.get(digest, (b"", None))
+        return grant if hmac.compare_digest(known, digest) else None
+
+    def allows_origin(self, origin: str) -> bool:
+        """Tell whether some browser key accepts the origin: all that a preflight can ask."""
+        origins = self._fresh().origins
+        return "*" in origins or origin.lower() in origins
+
+    # Read tokens.
+
+    def create_token(self, source: str | None = None) -> tuple[Token, str]:
+        """Make a read token, of one source or of all, and return it with its secret."""
+        if source is not None:
+            self._named(source)
+        token = Token(id=secrets.token_hex(4), source=source, created_ms=self._clock.now_ms())
+        return token, self._keep("token", token, f"rt_{secrets.token_urlsafe(24)}")
+
+    def tokens(self) -> list[Token]:
+        """Return the stored read tokens, revoked ones too, oldest first."""
+        return _rows(self._file.secrets("token"), Token)
+
+    def revoke_token(self, token_id: str) -> None:
+        """Make a token useless from now on; raises ``InvalidError`` where there is none."""
+        self._revoke("token", token_id)
+
+    def reads(self, secret: bytes) -> Token | None:
+        """Return what a read token allows, None where it is unknown or revoked."""
+        digest = self._file.digest(secret)
+        known, token = self._fresh().tokens.get(digest, (b"", None))
+        return token if hmac.compare_digest(known, digest) else None
+
+    # Salts.
+
+    def salts(self, now_ms: int) -> Salts:
+        """Return the salts as of a time; older ones than yesterday's are destroyed."""
+        day = now_ms // DAY_MS
+        if self._salts is None or self._salts.day != day:
+            found = self._file.salts(day)
+            self._salts = Salts(day, found[day], found.get(day - 1))
+        return self._salts
+
+    # The snapshot.
+
+    def _fresh(self) -> _Snapshot:
+        now = time.monotonic()
+        if now - self._checked > FRESH_S:
+            self._checked = now
+            if self._file.changes() != self._seen:
+                self._reload()
+        return self._snapshot
+
+    def _reload(self) -> None:
+        with self._lock:
+            self._seen, self._checked, self._snapshot = self._load()
+
+    def _load(self) -> tuple[int, float, _Snapshot]:
+        seen, checked = self._file.changes(), time.monotonic()
+        sources = {
+            source.name: source
+            for source in (msgspec.json.decode(body, type=Source) for body in self._file.sources())
+        }
+        keys = _live(self._file.secrets("key"), Key)
+        keys += [(self._file.digest(key.encode()), _settings_key(name)) for name, key in self._keys]
+        tokens = _live(self._file.secrets("token"), Token)
+        tokens += [
+            (self._file.digest(token.encode()), Token(id="settings", source=name or None))
+            for token, name in self._tokens
+        ]
+        grants = {
+            digest: (digest, Grant(key, sources[key.source]))
+            for digest, key in keys
+            if key.source in sources
+        }
+        origins = frozenset(origin for _, key in keys for origin in key.origins)
+        held = {digest: (digest, token) for digest, token in tokens}
+        return seen, checked, _Snapshot(sources, grants, held, origins)
+
+    def _named(self, name: str) -> Source:
+        found = self.source(name)
+        if found is None:
+            known = ", ".join(source.name for source in self.sources())
+            raise InvalidError(f"source {name!r} does not exist; there are: {known}")
+        return found
+
+    def _test_source(self, of: Source) -> Source:
+        name = f"{of.name}-test"
+        made = msgspec.structs.replace(
+            of, name=name, test=True, demo=False, policy=SHORT_TIMES, created_ms=0
+        )
+        return self.source(name) or self.put_source(made)
+
+    def _keep(self, role: str, row: Key | Token, secret: str) -> str:
+        digest = self._file.digest(secret.encode())
+        self._file.put_secret(role, row.id, digest, msgspec.json.encode(row))
+        self._reload()
+        return secret
+
+    def _revoke(self, role: str, secret_id: str) -> None:
+        if not self._file.revoke(role, secret_id, self._clock.now_ms()):
+            raise InvalidError(f"there is no {role} {secret_id!r}")
+        self._reload()
+
+
+def _settings_key(source: str) -> Key:
+    return Key(id="settings", source=source)
+
+
+def _rows(stored: list[tuple[bytes, bytes, int | None]], kind: type[S]) -> list[S]:
+    return [
+        msgspec.structs.replace(msgspec.json.decode(body, type=kind), revoked_ms=revoked_ms)
+        for _, body, revoked_ms in stored
+    ]
+
+
+def _live(stored: list[tuple[bytes, bytes, int | None]], kind: type[S]) -> list[tuple[bytes, S]]:
+    rows = zip(stored, _rows(stored, kind), strict=True)
+    return [(entry[0], row) for entry, row in rows if row.revoked_ms is None]
+
+
+def _origin(text: str) -> str:
+    if not ORIGIN.fullmatch(text):
+        raise InvalidError(f"origin {text!r}: write it as https://shop.example, or * for any")
+    return text.lower()
+
+
+def _check(source: Source) -> None:
+    if not NAME.fullmatch(source.name):
+        raise InvalidError(f"source name {source.name!r}: letters, digits, _ . - only, at most 63")
+    if source.timezone not in available_timezones():
+        raise InvalidError(f"time zone {source.timezone!r} of source {source.name} is unknown")
+    if not CURRENCY.fullmatch(source.currency):
+        raise InvalidError(f"currency {source.currency!r} of source {source.name}: three letters")
