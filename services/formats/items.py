@@ -1,0 +1,28 @@
+"""What every format yields: an item in the ingest API's input form, or a rejected line."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+
+Line = tuple[int, bytes]
+"""A line's number in its file, from 1, and its bytes without the line end."""
+
+
+class Item(Struct, frozen=True, gc=False):
+    """One event in input form, and the line it stood in (several may share a line)."""
+
+    line: int
+    item: dict[str, object]
+
+
+class BadLine(Struct, frozen=True, gc=False):
+    """A line, or an event of it, that cannot be read: the field at fault and what is wrong."""
+
+    line: int
+    field: str
+    message: str
+    original: bytes
+
+
+Read = Iterator[Item | BadLine]
+Format = Callable[[Iterable[Line]], Read]

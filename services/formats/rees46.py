@@ -1,0 +1,79 @@
+"""REES46 "eCommerce behavior data" CSV: one event a row, nine columns with a header.
+
+``user_id`` is the visitor (the data set's shoppers are anonymous); ``user_session`` is not a
+30-minute rule and stays a property. A purchase row is one order without an order id. The file names
+no currency: the source's counts.
+"""
+
+import csv
+from collections.abc import Iterable
+
+from services.formats.items import BadLine, Item, Line, Read
+
+COLUMNS = (
+    "event_time",
+    "event_type",
+    "product_id",
+    "category_id",
+    "category_code",
+    "brand",
+    "price",
+    "user_id",
+    "user_session",
+)
+TYPES = {
+    "view": "product_view",
+    "cart": "cart_add",
+    "remove_from_cart": "cart_remove",
+    "purchase": "purchase",
+}
+
+
+def read(lines: Iterable[Line]) -> Read:
+    """Yield an item a row; a row with other than nine columns or an unknown type is rejected."""
+    for number, raw in lines:
+        if number == 1 and raw.startswith(b"event_time,"):
+            continue
+        if raw:
+            yield _row(number, raw)
+
+
+def _row(number: int, raw: bytes) -> Item | BadLine:
+    try:
+        row = next(csv.reader([raw.decode("utf-8")]))
+    except (UnicodeDecodeError, csv.Error, StopIteration) as error:
+        return BadLine(number, "", f"not a CSV row of UTF-8 text: {error}", raw)
+    if len(row) != len(COLUMNS):
+        return BadLine(number, "", f"{len(row)} columns of {len(COLUMNS)}", raw)
+    values = dict(zip(COLUMNS, row, strict=True))
+    kind = TYPES.get(values["event_type"])
+    if kind is None:
+        known = ", ".join(TYPES)
+        message = f"event_type = {values['event_type']!r} is none of {known}"
+        return BadLine(number, "event_type", message, raw)
+    return Item(number, _item(kind, values))
+
+
+def _item(kind: str, values: dict[str, str]) -> dict[str, object]:
+    rest = {key: values[key] for key in ("brand", "category_id", "user_session") if values[key]}
+    product = {
+        "product_id": values["product_id"],
+        "category": values["category_code"],
+        "price": values["price"] or None,
+    }
+    item: dict[str, object] = {
+        "type": kind,
+        "visitor_id": values["user_id"],
+        "timestamp": _rfc3339(values["event_time"]),
+        "products": [{key: value for key, value in product.items() if value}],
+        "properties": rest,
+    }
+    if kind == "purchase" and values["price"]:
+        item["value"] = values["price"]
+    return item
+
+
+def _rfc3339(text: str) -> str:
+    """Turn ``2019-10-01 00:00:00 UTC`` into ``2019-10-01T00:00:00Z``; leave the rest to ingest."""
+    day, _, rest = text.partition(" ")
+    return f"{day}T{rest.removesuffix(' UTC')}Z" if rest.endswith(" UTC") else text

@@ -1,0 +1,90 @@
+"""Files: the public data sets as they come, compression by extension, and clear refusals."""
+
+import gzip
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from services.common.errors import InvalidError
+from services.formats.files import read_lines
+from services.formats.items import BadLine, Item
+from services.formats.registry import FORMATS, format_named
+
+TEXT = b"\xef\xbb\xbfone\r\ntwo\n\nfour"
+LINES = [(1, b"one"), (2, b"two"), (3, b""), (4, b"four")]
+
+
+def test_compression_follows_the_extension(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(TEXT[:5]) + gzip.compress(TEXT[5:]))
+    packed = zstandard.ZstdCompressor()
+    (tmp_path / "a.zst").write_bytes(packed.compress(TEXT[:5]) + packed.compress(TEXT[5:]))
+    for name in ("a.txt", "a.gz", "a.zst"):
+        assert list(read_lines(tmp_path / name)) == LINES
+
+
+def test_a_file_cut_inside_its_compression_is_named_with_its_last_whole_line(
+    tmp_path: Path,
+) -> None:
+    whole = gzip.compress(b"".join(b"line %d\n" % n for n in range(20_000)))
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InvalidError, match=r"cut\.gz, after line \d{3,}: "):
+        list(read_lines(tmp_path / "cut.gz"))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match=r"none\.csv"):
+        list(read_lines(tmp_path / "none.csv"))
+
+
+def test_an_unknown_format_names_the_known_ones() -> None:
+    with pytest.raises(InvalidError, match="format = 'xml' is none of waymark, segment"):
+        format_named("xml")
+
+
+def test_rees46_gives_every_row_and_rejects_the_cut_last_one(test_data: Path) -> None:
+    read = list(FORMATS["rees46"](read_lines(test_data / "rees46-2019-oct.csv.gz")))
+    kinds = Counter(str(item.item["type"]) for item in read if isinstance(item, Item))
+    assert kinds == {"product_view": 17_055, "cart_add": 165, "purchase": 214}
+    (bad,) = [item for item in read if isinstance(item, BadLine)]
+    assert (bad.line, bad.message) == (17_436, "8 columns of 9")
+
+
+def test_a_rees46_purchase_is_an_order_with_its_price_as_value() -> None:
+    row = b"2019-10-01 00:02:14 UTC,purchase,1004856,205301355,electronics.phone,lg,130.76,5438,aa"
+    (item,) = FORMATS["rees46"]([(2, row)])
+    assert isinstance(item, Item)
+    assert item.item == {
+        "type": "purchase",
+        "visitor_id": "5438",
+        "timestamp": "2019-10-01T00:02:14Z",
+        "products": [{"product_id": "1004856", "category": "electronics.phone", "price": "130.76"}],
+        "properties": {"brand": "lg", "category_id": "205301355", "user_session": "aa"},
+        "value": "130.76",
+    }
+
+
+def test_otto_gives_every_event_of_every_history(test_data: Path) -> None:
+    read = list(FORMATS["otto"](read_lines(test_data / "otto-sample.jsonl")))
+    assert len(read) == 862
+    assert all(isinstance(item, Item) for item in read)
+
+
+@pytest.mark.parametrize(
+    ("form", "line", "said"),
+    [
+        ("rees46", b"2019-10-01 00:00:00 UTC,look,1,2,,x,1.0,3,4", "event_type = 'look' is none"),
+        ("rees46", b"\xff,view,1,2,,x,1.0,3,4", "not a CSV row of UTF-8 text"),
+        ("otto", b'{"session":1,"events":[{"aid":1,"ts":1,"type":"buys"}]}', "type = 'buys'"),
+        ("otto", b'{"session":"x"}', "not an OTTO history"),
+        ("waymark", b'{"type":"click","visitor_id":"v"}', "timestamp is missing"),
+        ("waymark", b"[1]", "not a JSON object"),
+    ],
+)
+def test_a_line_that_cannot_be_read_says_why(form: str, line: bytes, said: str) -> None:
+    (bad,) = FORMATS[form]([(2, line)])
+    assert isinstance(bad, BadLine)
+    assert said in bad.message
+    assert bad.original == line
