@@ -1,1 +1,1 @@
-"""All parts in one process on one folder."""
+"""The standalone product: the same cores in one process, on SQLite and embedded ClickHouse."""

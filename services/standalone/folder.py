@@ -1,0 +1,93 @@
+"""The data folder: what lies where in it, and the lock that keeps a second process out."""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import Self
+
+from msgspec import Struct
+
+from services.common.errors import InvalidError
+
+
+class Folder(Struct, frozen=True):
+    """The places inside a data folder."""
+
+    root: Path
+
+    @property
+    def log(self) -> Path:
+        """The log: records that ingest made durable, and dead letters on their way."""
+        return self.root / "log.db"
+
+    @property
+    def state(self) -> Path:
+        """States, meta, outbox and the loader's positions."""
+        return self.root / "state.db"
+
+    @property
+    def catalog(self) -> Path:
+        """Sources, hashed keys, tokens and salts."""
+        return self.root / "catalog.db"
+
+    @property
+    def clickhouse(self) -> Path:
+        """The embedded engine's own folder."""
+        return self.root / "clickhouse"
+
+    @property
+    def control(self) -> Path:
+        """The socket through which commands reach a running process."""
+        return self.root / "control.sock"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock the owning process holds."""
+        return self.root / "lock"
+
+    def make(self) -> None:
+        """Make the folder, readable by its owner alone: it holds shoppers' data."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+class FolderLock:
+    """An exclusive lock on a data folder; the kernel lets go of it when the process ends.
+
+    The engine of storage refuses a second process too, but only with words nobody understands.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        """Take the lock; raise ``InvalidError`` naming the folder and the owner's process id."""
+        folder.make()
+        self._file = folder.lock.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = _owner(folder.lock)
+            self._file.close()
+            raise InvalidError(
+                f"data folder {folder.root} is in use by process {owner}: "
+                f"stop that one first, or give this one another folder (WAYMARK_DATA)"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Give the folder free."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        """Hold the lock for a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the folder free at the block's end."""
+        self.close()
+
+
+def _owner(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_text().strip() or "unknown"
+    return "unknown"
