@@ -74,7 +74,8 @@ class Product(Struct, frozen=True, omit_defaults=True, gc=False):
     name: str = ""
     category: str = ""
     price: int | None = None
-    quantity: int = 1
+    # A factory's default is written out: storage would read a quantity left out as 0, not 1.
+    quantity: int = field(default_factory=(1).__int__)
     url: str = ""
     image_url: str = ""
 

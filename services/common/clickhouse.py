@@ -1,0 +1,189 @@
+"""Storage over ClickHouse: one client library, embedded (``chdb://``) or a server (``http(s)://``).
+
+A client of the library runs one statement at a time, so each call borrows one from a small pool;
+threads may share a ``ClickHouse`` freely. Nothing here decides a number.
+"""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import clickhouse_connect
+import msgspec
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+
+from services.common.errors import InvalidError, UnavailableError
+
+DATABASE = "waymark"
+POOL = 4
+READ_BYTES = 1 << 20
+
+SETTINGS: dict[str, Any] = {
+    # A version never leaves its partition, so the newest need not be looked for across them.
+    "do_not_merge_across_partitions_select_final": 1,
+    # Versions do not change what a skip index covers (visitor, user).
+    "use_skip_indexes_if_final": 1,
+    # An import may bring ten years at once.
+    "max_partitions_per_insert_block": 0,
+    "input_format_skip_unknown_fields": 1,
+    "input_format_null_as_default": 1,
+    "output_format_json_quote_64bit_integers": 0,
+}
+
+_LATER = frozenset({
+    "MEMORY_LIMIT_EXCEEDED", "NOT_ENOUGH_SPACE", "TOO_MANY_PARTS", "TIMEOUT_EXCEEDED",
+    "SOCKET_TIMEOUT", "NETWORK_ERROR", "TABLE_IS_READ_ONLY", "TOO_MANY_SIMULTANEOUS_QUERIES",
+    "KEEPER_EXCEPTION", "CANNOT_WRITE_TO_FILE_DESCRIPTOR", "ABORTED",
+})  # fmt: skip
+"""Server errors that pass: waiting and repeating the statement helps."""
+
+_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+class ClickHouse:
+    """The ``Storage`` port on ClickHouse. Raises ``UnavailableError`` where trying later helps."""
+
+    def __init__(self, address: dict[str, Any], database: str) -> None:
+        self.database = database
+        self._address = address
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._made = 0
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def insert(self, table: str, lines: Sequence[bytes], token: str) -> None:
+        """Insert JSON rows; a repeat with the same token within the process changes nothing."""
+        if not lines:
+            return
+        with self._client() as client, _named_errors(f"insert into {table}"):
+            client.raw_insert(
+                table,
+                insert_block=b"\n".join(lines),
+                fmt="JSONEachRow",
+                settings={"insert_deduplication_token": token} if token else None,
+            )
+
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run one statement and return its rows by column name (UUID as text, NaN as None)."""
+        with self._client() as client, _named_errors(sql):
+            raw = client.raw_query(sql, parameters=parameters, fmt="JSONEachRow")
+        return _decoder.decode_lines(raw)
+
+    def stream(self, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[bytes]:
+        """Run one statement and yield its rows as JSON lines, without holding them all."""
+        with self._client() as client, _named_errors(sql):
+            source = client.raw_stream(sql, parameters=parameters, fmt="JSONEachRow")
+            with contextlib.closing(source):
+                yield from _lines(source)
+
+    def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing."""
+        with self._client() as client, _named_errors(sql):
+            client.command(sql, parameters=parameters)
+
+    def close(self) -> None:
+        """Close the idle connections; borrowed ones close when they come back."""
+        self._closed = True
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[Any]:
+        client = self._borrow()
+        try:
+            yield client
+        finally:
+            if self._closed:
+                client.close()
+            else:
+                self._idle.put(client)
+
+    def _borrow(self) -> Any:
+        with contextlib.suppress(queue.Empty):
+            return self._idle.get_nowait()
+        with self._lock:
+            if self._made < POOL:
+                client = _connect(self._address, self.database)
+                self._made += 1
+                return client
+        return self._idle.get()
+
+
+def open_storage(dsn: str, database: str = "") -> ClickHouse:
+    """Open the store at ``chdb:///path`` or ``http(s)://user:password@host:8123/db``.
+
+    ``database`` wins over the address's own (``?database=`` for chdb), which wins over
+    ``waymark``; it is created where missing. Raises ``UnavailableError`` where the engine or the
+    server does not answer, ``InvalidError`` for an address of another kind.
+    """
+    parts = urlsplit(dsn)
+    if parts.scheme == "chdb":
+        named = parse_qs(parts.query).get("database", [""])[0]
+        address: dict[str, Any] = {"dsn": f"chdb://{parts.netloc}{parts.path}"}
+    elif parts.scheme in {"http", "https"}:
+        named = parts.path.strip("/")
+        address = {"dsn": f"{parts.scheme}://{parts.netloc}?{parts.query}".rstrip("?")}
+    else:
+        raise InvalidError(f"WAYMARK_CLICKHOUSE={dsn!r}: expected chdb:///path or http(s)://…/db")
+    name = database or named or DATABASE
+    if not name.isidentifier():
+        raise InvalidError(f"WAYMARK_CLICKHOUSE: database {name!r} is no plain name")
+    _create(address, name)
+    return ClickHouse(address, name)
+
+
+def _create(address: dict[str, Any], database: str) -> None:
+    first = _connect(address, "default")
+    try:
+        with _named_errors(f"create database {database}"):
+            first.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+    finally:
+        first.close()
+
+
+def _connect(address: dict[str, Any], database: str) -> Any:
+    where = urlsplit(address["dsn"])
+    http: dict[str, Any] = {"autogenerate_session_id": False} if where.scheme != "chdb" else {}
+    try:
+        return clickhouse_connect.get_client(
+            **address, **http, database=database, settings=dict(SETTINGS)
+        )
+    except (ClickHouseError, OSError) as error:
+        place = where.path if where.scheme == "chdb" else f"{where.hostname}:{where.port}"
+        raise UnavailableError(f"storage at {place} does not open: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "EmbeddedServer" in text or "BAD_ARGUMENTS" in text:
+        return (
+            "another process has it open, or this process has opened another folder "
+            f"(an embedded store belongs to one process): {text[:200]}"
+        )
+    return text[:500]
+
+
+@contextlib.contextmanager
+def _named_errors(statement: str) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise UnavailableError(f"storage does not answer: {error}") from error
+    except ClickHouseError as error:
+        text = f"storage refused: {error} in: {statement[:300]}"
+        if any(name in str(error) for name in _LATER):
+            raise UnavailableError(text) from error
+        raise InvalidError(text) from error
+
+
+def _lines(source: Any) -> Iterator[bytes]:
+    rest = b""
+    while chunk := source.read(READ_BYTES):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest

@@ -1,0 +1,53 @@
+"""Numbered migrations: the files of ``migrations/`` in order, each applied once.
+
+A file holds plain statements, each ended by ``;`` at a line's end; every one may be repeated, so
+that a migration which a crash cut short simply runs again.
+"""
+
+from importlib.resources import files
+
+from msgspec import Struct
+
+from services.common.ports import Storage
+
+_APPLIED = """
+CREATE TABLE IF NOT EXISTS migrations (name String, applied_at DateTime64(3) DEFAULT now64(3))
+ENGINE = ReplacingMergeTree ORDER BY name
+"""
+
+
+class Migration(Struct, frozen=True):
+    """One numbered file and its statements."""
+
+    name: str
+    statements: list[str]
+
+
+def migrations() -> list[Migration]:
+    """Return all migrations in the order of their numbers."""
+    folder = files("services.loader") / "migrations"
+    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [Migration(name, statements((folder / name).read_text("utf-8"))) for name in found]
+
+
+def statements(text: str) -> list[str]:
+    """Split a file into its statements, without comment lines."""
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return [part.strip() for part in f"{kept}\n".split(";\n") if part.strip()]
+
+
+def applied(storage: Storage) -> set[str]:
+    """Return the names of the migrations that were carried out whole."""
+    storage.command(_APPLIED)
+    return {row["name"] for row in storage.query("SELECT DISTINCT name FROM migrations")}
+
+
+def migrate(storage: Storage) -> list[str]:
+    """Apply what is missing and return the names applied now; nothing on a current store."""
+    done = applied(storage)
+    fresh = [migration for migration in migrations() if migration.name not in done]
+    for migration in fresh:
+        for statement in migration.statements:
+            storage.command(statement)
+        storage.insert("migrations", [b'{"name":"%s"}' % migration.name.encode()], migration.name)
+    return [migration.name for migration in fresh]
