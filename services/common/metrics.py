@@ -4,6 +4,7 @@
 a ``Name``, so that a name that is not listed does not pass the type checker.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -183,6 +184,13 @@ class Metrics:
         if not isinstance(metric, Gauge):
             raise TypeError(f"{name} is a {SPECS[name].kind}, not a gauge")
         metric.set(value)
+
+    def follow(self, name: Name, read: Callable[[], float]) -> None:
+        """Have a gauge read where it is known, each time the metrics are asked for."""
+        metric = self._by_name[name]
+        if not isinstance(metric, Gauge):
+            raise TypeError(f"{name} is a {SPECS[name].kind}, not a gauge")
+        metric.set_function(read)
 
     def observe(self, name: Name, seconds: float, **labels: str) -> None:
         """Add one observation to a histogram."""
