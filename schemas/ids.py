@@ -29,3 +29,12 @@ def cart_id(source: str, visitor_id: str, opening_event_id: str) -> str:
 def signal_id(kind: str, entity: str, discriminator: str = "") -> str:
     """Return a signal's id; ``entity`` is a cart or session id, see DESIGN for the rest."""
     return _h("signal/1", kind, entity, discriminator)
+
+
+def dead_letter_id(source: str, code: str, original: bytes, occurrence: int) -> str:
+    """Return the id of a refused item: the same item sent again is the same letter.
+
+    ``occurrence`` counts equal items within one body, from 0.
+    """
+    content = hashlib.sha256(original).hexdigest()
+    return _h("dead/1", source, code, content, str(occurrence))
