@@ -144,7 +144,7 @@ class Catalog:
         )
         return key, self._keep("key", key, f"wk_{secrets.token_urlsafe(24)}")
 
-    def keys(self) -> list[Key]:
+    def write_keys(self) -> list[Key]:
         """Return the stored write keys, revoked ones too, oldest first."""
         return _rows(self._file.secrets("key"), Key)
 
@@ -172,7 +172,7 @@ class Catalog:
         token = Token(id=secrets.token_hex(4), source=source, created_ms=self._clock.now_ms())
         return token, self._keep("token", token, f"rt_{secrets.token_urlsafe(24)}")
 
-    def tokens(self) -> list[Token]:
+    def read_tokens(self) -> list[Token]:
         """Return the stored read tokens, revoked ones too, oldest first."""
         return _rows(self._file.secrets("token"), Token)
 

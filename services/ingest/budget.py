@@ -1,0 +1,51 @@
+"""Bytes in flight: what ingest holds of requests that it has not answered yet.
+
+Every byte that waits is charged before it is kept, so memory is bounded by the limit however many
+clients come; what does not fit is refused at once with 429.
+"""
+
+from typing import Self
+
+from services.ingest.answers import retry_later
+
+LEAST = 2_048
+"""Charged for any request: what its connection and objects hold beside the body."""
+
+
+class Budget:
+    """Counts bytes in flight against a limit; one a process, used by its event loop alone."""
+
+    def __init__(self, limit: int) -> None:
+        """Start empty; ``limit`` is in bytes."""
+        self.limit = limit
+        self.used = 0
+
+    def lease(self) -> "Lease":
+        """Return a request's own account, to be used in a ``with`` block."""
+        return Lease(self)
+
+
+class Lease:
+    """What one request holds; all of it is given back when the block ends."""
+
+    __slots__ = ("_budget", "held")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.held = 0
+
+    def hold(self, total: int) -> None:
+        """Hold so many bytes in all from now on; raises the 429 refusal where they do not fit."""
+        more = max(total, LEAST) - self.held
+        if more > 0 and self._budget.used + more > self._budget.limit:
+            raise retry_later("overloaded", "too many bytes in flight; come again shortly")
+        self._budget.used += more
+        self.held += more
+
+    def __enter__(self) -> Self:
+        self.hold(LEAST)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._budget.used -= self.held
+        self.held = 0
