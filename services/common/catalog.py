@@ -152,7 +152,7 @@ class Catalog:
         """Make a key useless from now on; raises ``InvalidError`` where there is none."""
         self._revoke("key", key_id)
 
-    def grant(self, secret: bytes) -> Grant | None:
+    def grant(self, secret: str | bytes) -> Grant | None:
         """Return what a write key allows, None where it is unknown or revoked."""
         digest = self._file.digest(secret)
         known, grant = self._fresh().grants.get(digest, (b"", None))
@@ -180,7 +180,7 @@ class Catalog:
         """Make a token useless from now on; raises ``InvalidError`` where there is none."""
         self._revoke("token", token_id)
 
-    def reads(self, secret: bytes) -> Token | None:
+    def reads(self, secret: str | bytes) -> Token | None:
         """Return what a read token allows, None where it is unknown or revoked."""
         digest = self._file.digest(secret)
         known, token = self._fresh().tokens.get(digest, (b"", None))
@@ -217,10 +217,10 @@ class Catalog:
             for source in (msgspec.json.decode(body, type=Source) for body in self._file.sources())
         }
         keys = _live(self._file.secrets("key"), Key)
-        keys += [(self._file.digest(key.encode()), _settings_key(name)) for name, key in self._keys]
+        keys += [(self._file.digest(key), _settings_key(name)) for name, key in self._keys]
         tokens = _live(self._file.secrets("token"), Token)
         tokens += [
-            (self._file.digest(token.encode()), Token(id="settings", source=name or None))
+            (self._file.digest(token), Token(id="settings", source=name or None))
             for token, name in self._tokens
         ]
         grants = {
@@ -247,7 +247,7 @@ class Catalog:
         return self.source(name) or self.put_source(made)
 
     def _keep(self, role: str, row: Key | Token, secret: str) -> str:
-        digest = self._file.digest(secret.encode())
+        digest = self._file.digest(secret)
         self._file.put_secret(role, row.id, digest, msgspec.json.encode(row))
         self._reload()
         return secret

@@ -84,9 +84,10 @@ class CatalogFile:
             except sqlite3.OperationalError as error:
                 raise UnavailableError(f"the catalog cannot be written: {error}") from error
 
-    def digest(self, secret: bytes) -> bytes:
+    def digest(self, secret: str | bytes) -> bytes:
         """Return the secret as it is kept: useless without the installation's pepper."""
-        return hashlib.blake2b(secret, key=self._pepper, digest_size=32).digest()
+        raw = secret.encode() if isinstance(secret, str) else secret
+        return hashlib.blake2b(raw, key=self._pepper, digest_size=32).digest()
 
     def changes(self) -> int:
         """Return a number that moves when another connection has changed the file."""
