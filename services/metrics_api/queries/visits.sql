@@ -1,0 +1,26 @@
+-- One row a stretch of time in which a session was active, from its first to its last active event.
+-- `cuts` are the edges of the buckets (and of the stretches read raw): a session that spans one
+-- stands on both sides of it.
+SELECT
+    arrayJoin(
+        if(
+            roundDown(started_ms, {cuts:Array(Int64)}) = roundDown(ended_ms, {cuts:Array(Int64)}),
+            [started_ms],
+            arrayConcat([started_ms], arrayFilter(cut -> cut > started_ms AND cut <= ended_ms, {cuts:Array(Int64)}))
+        )
+    ) AS t,
+    channel,
+    first_channel,
+    device,
+    browser,
+    os,
+    country,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    if(past_buyer, 'returning', 'new') AS customer_type,
+    visitor_id AS visitor
+FROM sessions FINAL
+WHERE source = {source:String}
+    AND ($anchored)
+    AND ({bots:UInt8} OR NOT (bot OR test OR excluded))
