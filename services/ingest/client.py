@@ -16,10 +16,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Caller(Struct, frozen=True):
-    """The client's address as text, empty where unknown, and its country code or ""."""
+    """The client's address, country code and user agent as texts, each empty where unknown."""
 
     ip: str
     country: str = ""
+    ua: str = ""
 
 
 class Callers:
@@ -34,13 +35,14 @@ class Callers:
 
     def of(self, scope: Scope) -> Caller:
         """Return who sent the request."""
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        ua = _header(headers, b"user-agent")
         peer = scope["client"][0] if scope.get("client") else ""
         if not self._trusted or not self._is_proxy(_address(peer)):
-            return Caller(peer)
-        headers: list[tuple[bytes, bytes]] = scope["headers"]
+            return Caller(peer, "", ua)
         hops = [value for name, value in headers if name == b"x-forwarded-for"]
         forwarded = b",".join(hops).decode("latin-1").split(",")
-        return Caller(self._client(forwarded, peer), self._country_of(headers))
+        return Caller(self._client(forwarded, peer), self._country_of(headers), ua)
 
     def _client(self, forwarded: Sequence[str], peer: str) -> str:
         client = peer
@@ -57,9 +59,12 @@ class Callers:
         return address is not None and any(address in network for network in self._trusted)
 
     def _country_of(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        found = next((value for name, value in headers if name == self._country), b"")
-        code = found.decode("latin-1").strip().upper()
+        code = _header(headers, self._country).strip().upper()
         return code if len(code) == 2 and code.isalpha() and code.isascii() else ""  # noqa: PLR2004
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in headers if name == wanted), "")
 
 
 def _address(text: str) -> Address | None:

@@ -72,9 +72,7 @@ def check_media_type(header: str) -> None:
         )
     name, _, value = parameters.partition("=")
     if name.strip().lower() == "charset" and value.strip(' "').lower() not in CHARSETS:
-        raise RefusalError(
-            "unsupported_media_type", f"charset {value.strip()[:40]!r}: send UTF-8"
-        )
+        raise RefusalError("unsupported_media_type", f"charset {value.strip()[:40]!r}: send UTF-8")
 
 
 async def read_body(

@@ -1,0 +1,218 @@
+"""``POST /v1/events``: the hot path, a plain ASGI application (FAUST.md says why not a route).
+
+A request goes: who is it, what is it, its bytes (held on the budget), what they mean, the log,
+the answer. The answer is sent only after the log has every accepted event and every refused item
+is kept; what fails before that is answered so that the client sends the whole body again.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+
+from schemas.event import Event
+from services.common.catalog import Catalog
+from services.common.catalog_rows import Grant
+from services.common.errors import RetryableError
+from services.common.hosts import App, Receive, Scope, Send
+from services.common.metrics import Metrics
+from services.common.ports import Clock, DeadLetters, Publisher
+from services.ingest import cors
+from services.ingest.answers import Answer, RefusalError, reply, retry_later
+from services.ingest.budget import Budget
+from services.ingest.client import Callers
+from services.ingest.inflate import inflate, named_encoding
+from services.ingest.intake import Batch, Intake, OpenSession
+from services.ingest.report import dry_run_report, report
+from services.ingest.request import (
+    GoneError,
+    check_media_type,
+    read_body,
+    secret_of,
+    unauthorized,
+)
+from services.ingest.store import Store
+from services.sessionizer.core.policy import SourceRules
+
+PATHS = frozenset({"/v1/events", "/v1/events/"})
+STORES = frozenset({"POST", "OPTIONS"})
+YES = frozenset({b"true", b"1", b"yes"})
+NO = frozenset({b"false", b"0", b"no"})
+
+
+class Limits(Struct, frozen=True):
+    """What one request may be and how much may wait."""
+
+    body_bytes: int = 500 * 1024
+    items: int = 2_500
+    in_flight_bytes: int = 64 * 1024 * 1024
+    patience_s: float = 15.0
+
+
+class Previewer(Protocol):
+    """Tells what events would do, folding them onto the live state and keeping nothing."""
+
+    async def __call__(self, source: str, events: Sequence[Event]) -> list[dict[str, Any]]:
+        """Return one object an event, in order: ``stage``, ``session``, ``cart`` as in API.md."""
+        ...
+
+
+class Ingest:
+    """The ASGI application; made by ``create_ingest``."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        catalog: Catalog,
+        intake: Intake,
+        callers: Callers,
+        preview: Previewer | None,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._intake = intake
+        self._callers = callers
+        self._preview = preview
+        self._metrics = metrics
+        self._limits = limits
+        self.budget = Budget(limits.in_flight_bytes)
+        metrics.follow("waymark_ingest_in_flight_bytes", lambda: self.budget.used)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request; other scopes are the composition root's."""
+        if scope["type"] != "http":
+            raise TypeError(f"ingest answers http, not {scope['type']}")
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        try:
+            answer = await self._answer(scope, headers, receive)
+        except RefusalError as refused:
+            answer = refused.answer()
+        except GoneError:
+            self._metrics.count("waymark_ingest_requests_total", status="499", code="gone")
+            return
+        except Exception:
+            # Told in our form, then raised on: the server logs it with its trace.
+            bug = RefusalError("internal", "ingest failed; the log of the server says why")
+            await self._send(send, headers, bug.answer(), started)
+            raise
+        await self._send(send, headers, answer, started)
+
+    async def _send(
+        self, send: Send, headers: Mapping[bytes, bytes], answer: Answer, started: float
+    ) -> None:
+        await reply(send, answer, cors.exposed(headers, self._catalog))
+        self._metrics.count(
+            "waymark_ingest_requests_total", status=str(answer.status), code=answer.code
+        )
+        self._metrics.observe("waymark_ingest_request_seconds", time.perf_counter() - started)
+
+    async def _answer(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> Answer:
+        _check_path(scope)
+        if scope["method"] == "OPTIONS":
+            return cors.preflight(headers, self._catalog)
+        if scope["method"] != "POST":
+            raise RefusalError(
+                "method_not_allowed",
+                f"{scope['method']} is not answered here; POST events",
+                ((b"allow", b"POST, OPTIONS"),),
+            )
+        grant = self._authorize(headers)
+        check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
+        encoding = named_encoding(headers.get(b"content-encoding", b"").decode("latin-1"))
+        limits = self._limits
+        with self.budget.lease() as lease:
+            body = await read_body(receive, headers, lease, limits.body_bytes, limits.patience_s)
+            plain = inflate(body, encoding, limits.body_bytes)
+            lease.hold(len(plain))
+            caller = self._callers.of(scope)
+            batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
+            del body, plain
+            if _asks_dry_run(scope["query_string"]):
+                return await self._dry_run(grant, batch)
+            await self._store.save(grant, batch, lease)
+        return Answer(200, report(batch))
+
+    def _authorize(self, headers: Mapping[bytes, bytes]) -> Grant:
+        grant = self._catalog.grant(secret_of(headers))
+        if grant is None:
+            raise unauthorized("the write key is unknown or revoked")
+        cors.check_origin(headers, grant)
+        return grant
+
+    async def _dry_run(self, grant: Grant, batch: Batch) -> Answer:
+        if self._preview is None:
+            raise retry_later("unavailable", "dry_run needs the live state, which is not here")
+        try:
+            previews = await self._preview(grant.source.name, batch.events)
+        except RetryableError as error:
+            raise retry_later("unavailable", "the live state does not answer now") from error
+        return Answer(200, dry_run_report(batch, previews))
+
+
+def create_ingest(
+    publisher: Publisher,
+    dead_letters: DeadLetters,
+    catalog: Catalog,
+    *,
+    rules: Callable[[str], SourceRules],
+    clock: Clock,
+    metrics: Metrics,
+    preview: Previewer | None = None,
+    open_session: OpenSession | None = None,
+    trusted_proxies: Iterable[str] = (),
+    country_header: str = "",
+    limits: Limits | None = None,
+) -> Ingest:
+    """Return the application that answers ``POST`` and ``OPTIONS`` on ``/v1/events``.
+
+    ``rules`` gives a source's policy (page paths and exclusions are what ingest needs of it).
+    Without ``preview``, ``dry_run`` is answered with 503. ``open_session`` tells whether a visitor
+    who gave no consent keeps yesterday's hash.
+    """
+    limits = limits or Limits()
+    return Ingest(
+        store=Store(publisher, dead_letters, catalog, metrics),
+        catalog=catalog,
+        intake=Intake(catalog, rules, clock, open_session),
+        callers=Callers(trusted_proxies, country_header),
+        preview=preview,
+        metrics=metrics,
+        limits=limits,
+    )
+
+
+def ingest_first(ingest: App, rest: App) -> App:
+    """Return one application: what stores events goes to ingest, all else to the rest.
+
+    Both meet on ``/v1/events``, where GET reads. Going round the router saves the hot path its
+    middlewares and its search for a route.
+    """
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        hot = scope["type"] == "http" and scope["method"] in STORES and scope["path"] in PATHS
+        await (ingest if hot else rest)(scope, receive, send)
+
+    return front
+
+
+def _check_path(scope: Scope) -> None:
+    if scope["path"] not in PATHS:
+        raise RefusalError("not_found", "events are sent to /v1/events")
+
+
+def _asks_dry_run(query: bytes) -> bool:
+    if b"dry_run" not in query:
+        return False
+    value = dict(parse_qsl(query, keep_blank_values=True)).get(b"dry_run", b"")
+    if value not in YES | NO:
+        shown = value[:40].decode("latin-1")
+        raise RefusalError("invalid_body", f"dry_run={shown!r}: true or false")
+    return value in YES

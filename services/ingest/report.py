@@ -1,0 +1,68 @@
+"""The bodies of good answers: what was taken, what was not and why, and what a dry run found."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from schemas.event import Event
+from schemas.money import to_text
+from services.ingest.intake import Batch
+
+AMOUNTS = ("value", "shipping", "tax", "discount")
+
+
+def report(batch: Batch) -> bytes:
+    """Return the answer to a request whose events are in the log (API.md, *Ingest*)."""
+    if not batch.refusals and not batch.warnings:
+        return b'{"received":%d,"accepted":%d,"errors":[]}' % (batch.received, batch.received)
+    return msgspec.json.encode(_verdict(batch))
+
+
+def dry_run_report(batch: Batch, previews: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the answer to a dry run: the verdict, and each event with what it would do."""
+    events = [
+        {"index": place, "event": shown(event), **preview}
+        for place, event, preview in zip(batch.places, batch.events, previews, strict=True)
+    ]
+    return msgspec.json.encode({"dry_run": True, **_verdict(batch), "events": events})
+
+
+def shown(event: Event) -> dict[str, Any]:
+    """Return an event as answers show it: money as decimal text of its currency."""
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    for name in AMOUNTS:
+        if name in fields:
+            fields[name] = to_text(fields[name], event.currency)
+    for product in fields.get("products", ()):
+        if "price" in product:
+            product["price"] = to_text(product["price"], event.currency)
+    return fields
+
+
+def _verdict(batch: Batch) -> dict[str, Any]:
+    verdict: dict[str, Any] = {
+        "received": batch.received,
+        "accepted": len(batch.events),
+        "errors": [
+            {
+                "index": index,
+                "event_id": refusal.event_id,
+                "code": refusal.code,
+                "field": refusal.field,
+                "message": refusal.message,
+            }
+            for index, refusal in batch.refusals
+        ],
+    }
+    if batch.warnings:
+        verdict["warnings"] = [
+            {
+                "index": index,
+                "event_id": warned.event_id,
+                "code": warned.code,
+                "message": warned.message,
+            }
+            for index, warned in batch.warnings
+        ]
+    return verdict
