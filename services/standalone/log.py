@@ -26,9 +26,10 @@ import msgspec
 from schemas.rows import DeadLetter
 from services.common.errors import OverloadedError, UnavailableError, WaymarkError
 from services.common.metrics import Metrics
-from services.common.ports import Clock, LogRecord, Outgoing
+from services.common.ports import Clock, Outgoing
 from services.standalone import group, sqlite
 from services.standalone.group import Waiting
+from services.standalone.log_file import LogFile
 
 STEPS = (
     """
@@ -45,14 +46,14 @@ TICK_SECONDS = 1.0
 PAGE_BYTES = 8192
 RECORD_BYTES = 512 * 1024
 """A record grows to about this size; larger ones would make the sessionizer's steps coarse."""
-READ_ROWS = 64
 TRIM_RECORDS = 200
 """Records forgotten in one transaction: publishers wait a few milliseconds behind it at most."""
+SHRINK_PAGES = 2_000
 
 T = TypeVar("T")
 
 
-class SqliteLog:
+class SqliteLog(LogFile):
     """The ``EventLog`` and ``DeadLetters`` ports over one SQLite file.
 
     ``on_fatal`` is told of an error that nobody can mend while the process runs (a corrupt file).
@@ -70,7 +71,6 @@ class SqliteLog:
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         """Open or make the file and start the writer thread."""
-        self._path = path
         self._clock = clock
         self._on_fatal = on_fatal
         self._metrics = metrics
@@ -78,8 +78,7 @@ class SqliteLog:
         self._tick = tick_seconds
         self._writer = sqlite.connect(path, page_bytes=PAGE_BYTES)
         sqlite.migrate(self._writer, STEPS, path)
-        self._reader = sqlite.connect(path)
-        self._reading = threading.Lock()
+        super().__init__(path)
         self._wake = threading.Condition()
         self._waiting: list[Waiting] = []
         self._jobs: list[Callable[[], None]] = []
@@ -140,32 +139,7 @@ class SqliteLog:
             self._bytes += waiting.size()
             self._wake.notify()
 
-    # -- the reading end
-
-    def read(self, after: int, limit_bytes: int) -> list[LogRecord]:
-        """Return the next records after an offset: at least one if there is any."""
-        records: list[LogRecord] = []
-        size = 0
-        with self._reading, sqlite.translated(self._path):
-            rows = self._reader.execute(
-                "SELECT offset, append_ms, body FROM records WHERE offset > ? ORDER BY offset",
-                (after,),
-            )
-            for offset, append_ms, body in rows:
-                records.append(LogRecord(offset, append_ms, body))
-                size += len(body)
-                if size >= limit_bytes:
-                    break
-            rows.close()
-        return records
-
-    def read_dead_letters(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """Return (sequence number, JSON line) of the next dead letters, oldest first."""
-        with self._reading, sqlite.translated(self._path):
-            return self._reader.execute(
-                "SELECT seq, body FROM dead_letters WHERE seq > ? ORDER BY seq LIMIT ?",
-                (after, limit),
-            ).fetchall()
+    # -- where it stands
 
     def end(self) -> int:
         """Return the greatest offset written, 0 for an empty log."""
@@ -191,6 +165,8 @@ class SqliteLog:
         gone = 0
         while went := self.job(lambda connection: _trim(connection, last)):
             gone += went
+        while gone and self.job(_shrink):
+            pass
         return gone
 
     def drop_dead_letters(self, up_to: int) -> None:
@@ -211,18 +187,13 @@ class SqliteLog:
             self._wake.notify()
         return done.result()
 
-    def copy_to(self, target: Path) -> None:
-        """Write a consistent copy of the whole file, while publishing goes on."""
-        sqlite.copy(self._path, target)
-
     def close(self) -> None:
         """Write what waits, then stop; nothing that was taken is left unanswered."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
-        with self._reading:
-            self._reader.close()
+        self.close_reader()
         self._writer.close()
 
     # -- the writer's thread
@@ -307,10 +278,14 @@ class SqliteLog:
 
 
 def _trim(connection: sqlite3.Connection, last: int) -> int:
-    gone = connection.execute(
+    return connection.execute(
         "DELETE FROM records WHERE offset IN "
         "(SELECT offset FROM records WHERE offset <= ? ORDER BY offset LIMIT ?)",
         (last, TRIM_RECORDS),
     ).rowcount
-    connection.execute("PRAGMA incremental_vacuum(2000)").fetchall()
-    return gone
+
+
+def _shrink(connection: sqlite3.Connection) -> int:
+    """Give free pages back to the disk; return how many are left."""
+    connection.execute(f"PRAGMA incremental_vacuum({SHRINK_PAGES})").fetchall()
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])

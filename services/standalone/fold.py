@@ -1,0 +1,67 @@
+"""What the engine needs of the partition machine: the shape of ``core.partition.Partition``."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from services.common.ports import Changes, LogRecord
+
+
+class Unreadable(Protocol):
+    """A line of the log that is no canonical event."""
+
+    @property
+    def offset(self) -> int:
+        """The record it lay in."""
+        ...
+
+    @property
+    def line(self) -> bytes:
+        """Its bytes."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it could not be read."""
+        ...
+
+
+class Fold(Protocol):
+    """The fold of one partition; used by one thread at a time."""
+
+    @property
+    def clock_ms(self) -> int:
+        """The partition's clock: the greatest append time seen."""
+        ...
+
+    @property
+    def applied(self) -> int:
+        """The newest record all of whose events have settled."""
+        ...
+
+    def apply(self, record: LogRecord) -> Sequence[Unreadable]:
+        """Admit a record's events, do what is due, and return the lines it could not read."""
+        ...
+
+    def take(self) -> Changes:
+        """Return all that changed since the last take."""
+        ...
+
+    def committed(self) -> None:
+        """Make what was taken the state from which the fold goes on."""
+        ...
+
+    def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
+        """Return a visitor's live state."""
+        ...
+
+    def live_visitors(self, source: str) -> dict[str, int]:
+        """Return visitors active in the last half hour, by stage."""
+        ...
+
+    def open_carts(self, source: str) -> int:
+        """Return how many carts are open."""
+        ...
+
+    def live_signals(self, source: str) -> list[dict[str, Any]]:
+        """Return the signals that waiting events alone have made."""
+        ...

@@ -1,0 +1,118 @@
+"""The loop that brings events, dead letters and rows into storage, each at least once.
+
+One turn takes up to 100,000 rows, or what 250 ms brought:
+
+1. Read the log after the last loaded offset, the dead letters, and the outbox.
+2. Insert table by table. A repeat of the same batch carries the same token.
+3. Note in ``state.db`` how far storage has all; only then forget the dead letters and rows.
+
+A crash between 2 and 3 inserts again what is there: ids and versions make that harmless. Storage
+that does not answer stops the loop at 2, with the same batch, until it does.
+"""
+
+import secrets
+import time
+
+from msgspec import Struct, field
+
+from services.common.errors import RetryableError
+from services.common.metrics import Metrics
+from services.common.ports import Sink
+from services.loader.event_rows import rows_of_record
+from services.standalone.isolate import insert_isolated
+from services.standalone.log import SqliteLog
+from services.standalone.state_store import SqliteStates
+
+BATCH_ROWS = 100_000
+BATCH_SECONDS = 0.25
+READ_BYTES = 16 << 20
+RETRY_SECONDS = 0.5
+NOTE_SECONDS = 5.0
+"""A place that moved over ticks alone may wait to be noted: ticks are passed over again."""
+
+
+class Batch(Struct):
+    """What one turn inserts, and the places that hold once storage has it."""
+
+    offset: int
+    letters_to: int
+    rows_to: int
+    tables: dict[str, list[bytes]]
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def rows(self) -> int:
+        """Return how many rows it holds."""
+        return sum(map(len, self.tables.values()))
+
+
+class Loader:
+    """Moves batches into a sink. ``trouble`` says why the newest could not be inserted."""
+
+    def __init__(self, log: SqliteLog, states: SqliteStates, sink: Sink, metrics: Metrics) -> None:
+        """Go on after the place noted in the states."""
+        self._log = log
+        self._states = states
+        self._sink = sink
+        self._metrics = metrics
+        self._batch: Batch | None = None
+        self._noted_at = time.monotonic()
+        self._letters_to = 0
+        self._rows_to = 0
+        self.loaded_to = states.loaded()
+        self.trouble = ""
+
+    def turn(self) -> float:
+        """Insert one batch; return the seconds until there may be more."""
+        started = time.monotonic()
+        batch = self._batch or self._gather()
+        self._batch = batch
+        try:
+            self._insert(batch)
+            self._note(batch)
+        except RetryableError as error:
+            self.trouble = str(error)
+            return RETRY_SECONDS
+        self._batch, self.trouble = None, ""
+        if batch.rows() >= BATCH_ROWS // 2:
+            return 0.0
+        return max(0.0, started + BATCH_SECONDS - time.monotonic())
+
+    def _gather(self) -> Batch:
+        batch = Batch(self.loaded_to, self._letters_to, self._rows_to, {})
+        self._gather_events(batch)
+        for seq, body in self._log.read_dead_letters(batch.letters_to, BATCH_ROWS):
+            batch.tables.setdefault("dead_letters", []).append(body)
+            batch.letters_to = seq
+        for bundle in self._states.rows(batch.rows_to, BATCH_ROWS):
+            batch.tables.setdefault(bundle.table, []).extend(bundle.body.split(b"\n"))
+            batch.rows_to = bundle.seq
+        return batch
+
+    def _gather_events(self, batch: Batch) -> None:
+        events: list[bytes] = []
+        for record in self._log.read(batch.offset, READ_BYTES):
+            events.extend(rows_of_record(record))
+            batch.offset = record.offset
+            if len(events) >= BATCH_ROWS:
+                break
+        if events:
+            batch.tables["events"] = events
+
+    def _insert(self, batch: Batch) -> None:
+        for table in list(batch.tables):
+            lines = batch.tables[table]
+            started = time.perf_counter()
+            insert_isolated(self._sink, table, lines, f"{batch.token}-{table}")
+            self._metrics.observe("waymark_loader_insert_seconds", time.perf_counter() - started)
+            self._metrics.count("waymark_loader_rows_total", len(lines), table=table)
+
+    def _note(self, batch: Batch) -> None:
+        if not batch.tables and time.monotonic() - self._noted_at < NOTE_SECONDS:
+            self.loaded_to = batch.offset
+            return
+        self._states.arrived(batch.rows_to, batch.offset)
+        if batch.letters_to > self._letters_to:
+            self._log.drop_dead_letters(batch.letters_to)
+        self._noted_at = time.monotonic()
+        self.loaded_to, self._rows_to = batch.offset, batch.rows_to
+        self._letters_to = batch.letters_to
