@@ -38,3 +38,8 @@ def dead_letter_id(source: str, code: str, original: bytes, occurrence: int) -> 
     """
     content = hashlib.sha256(original).hexdigest()
     return _h("dead/1", source, code, content, str(occurrence))
+
+
+def event_id(content: str, occurrence: int) -> str:
+    """Return the id of an event that came without one; equal contents are numbered from 1."""
+    return _h("event/1", content, str(occurrence))

@@ -1,0 +1,67 @@
+"""Why an item or a whole body is not taken: a closed list of codes, and what is told back."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Code = Literal[
+    # The item cannot be read.
+    "invalid_json",
+    "invalid_utf8",
+    "invalid_text",
+    "duplicate_key",
+    "too_deep",
+    "too_large",
+    "not_an_object",
+    # It can be read, and a field of it cannot be meant.
+    "missing_field",
+    "missing_id",
+    "invalid_field",
+    "invalid_currency",
+    # It is too far from now.
+    "too_old",
+    "in_future",
+]
+"""Every reason for which one item is refused; the others of its body are taken."""
+
+BodyCode = Literal["invalid_body", "too_large"]
+"""Every reason for which a whole body is refused."""
+
+WarningCode = Literal["not_idempotent"]
+"""What is told of an accepted item: ``not_idempotent``: sent again, it would count twice."""
+
+SHOWN = 80
+"""So many characters of a wrong value are repeated in a message."""
+
+
+class Refusal(Struct, frozen=True, gc=False):
+    """One item that was not taken. ``field`` is a path such as ``products[1].price``, or ``""``."""
+
+    code: Code
+    field: str
+    message: str
+    event_id: str = ""
+
+
+class BodyRefusal(Struct, frozen=True, gc=False):
+    """A whole body that was not taken; nothing of it was read as an event."""
+
+    code: BodyCode
+    message: str
+
+
+class Warned(Struct, frozen=True, gc=False):
+    """What the sender of an accepted event should know."""
+
+    event_id: str
+    code: WarningCode
+    message: str
+
+
+def shown(value: object) -> str:
+    """Return a value as it may stand in a message: one line, short, without lone surrogates."""
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) > SHOWN:
+        text = text[:SHOWN] + "…"
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return ascii(text) if not text.isprintable() else f"'{text}'" if value is text else text
