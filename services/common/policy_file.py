@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.event import EventType, PageKind
 from services.common.errors import InvalidError
-from services.sessionizer.core.policy import STAGE_OF_PAGE, STAGE_OF_TYPE, Policy
+from services.sessionizer.core.policy import Policy
 
 
 def read_policy(path: Path) -> Policy:
@@ -20,35 +20,43 @@ def read_policy(path: Path) -> Policy:
     return parse_policy(text, str(path))
 
 
-def parse_policy(text: str, name: str = "policy") -> Policy:
-    """Return the policy that a TOML text says; what it leaves out keeps its default.
+def parse_policy(text: str, name: str = "policy", base: Policy | None = None) -> Policy:
+    """Return the policy that a TOML text says; what it leaves out stays as in ``base``.
 
-    The stage tables are merged line by line over the defaults, every other value replaces its own.
+    Tables are merged line by line over the base (default: the rules as shipped), every other value
+    replaces its own.
     """
+    base = base or Policy()
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidError(f"{name} is not TOML: {error}") from error
-    _merge(values, "stage_of_type", STAGE_OF_TYPE, get_args(EventType), name)
-    _merge(values, "stage_of_page", STAGE_OF_PAGE, get_args(PageKind), name)
+    _check_lines(values, "stage_of_type", get_args(EventType), name)
+    _check_lines(values, "stage_of_page", get_args(PageKind), name)
     try:
-        policy = msgspec.convert(values, Policy)
+        policy = msgspec.convert(_over(msgspec.to_builtins(base), values), Policy)
     except msgspec.ValidationError as error:
         raise InvalidError(f"{name}: {_with_value(str(error), values)}") from error
     _check(policy, name)
     return policy
 
 
-def _merge(
-    values: dict[str, Any], table: str, default: dict[str, Any], known: tuple[str, ...], name: str
-) -> None:
+def _check_lines(values: dict[str, Any], table: str, known: tuple[str, ...], name: str) -> None:
     given = values.get(table)
-    if not isinstance(given, dict):
-        return
-    for key in given:
+    for key in given if isinstance(given, dict) else ():
         if key not in known:
             raise InvalidError(f"{name}: {table} has no line {key!r}; it may be one of {known}")
-    values[table] = default | given
+
+
+def _over(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Lay values over a base, table by table; a list or a single value replaces the old one."""
+    merged = dict(base)
+    for key, value in values.items():
+        old = base.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = _over(old, value)  # noqa: PLW2901 - the merged table takes its place
+        merged[key] = value
+    return merged
 
 
 def _with_value(message: str, values: dict[str, Any]) -> str:
