@@ -1,0 +1,115 @@
+"""The composition root of the reading side: one FastAPI app over the parts it is handed."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+
+from services.common.catalog import Catalog
+from services.common.metrics import Metrics
+from services.common.ports import (
+    Clock,
+    Forget,
+    LiveView,
+    PipelineHealth,
+    SignalFeed,
+    Storage,
+)
+from services.metrics_api import (
+    carts,
+    dead_letters,
+    errors,
+    events,
+    health,
+    orders,
+    page,
+    sessions,
+    shapes,
+    signals,
+    sources,
+    visitors,
+)
+from services.metrics_api.follow import Followers
+from services.metrics_api.parts import ApiSettings, Parts
+from services.metrics_api.store import Store
+from services.sessionizer.core.policy import SourceRules
+
+SHAPES = (
+    shapes.Session,
+    shapes.SessionWhole,
+    shapes.Cart,
+    shapes.Order,
+    shapes.Signal,
+    shapes.DeadLetter,
+    shapes.SourceShape,
+)
+MODULES = (sessions, visitors, carts, signals, orders, events, dead_letters, sources, health, page)
+
+
+def create_metrics_api(
+    *,
+    storage: Storage,
+    live: LiveView,
+    feed: SignalFeed,
+    catalog: Catalog,
+    rules: Callable[[str], SourceRules],
+    clock: Clock,
+    forget: Forget,
+    health: PipelineHealth,
+    metrics: Metrics,
+    settings: ApiSettings,
+) -> FastAPI:
+    """Return the app that answers every read, and serves the page at ``/``.
+
+    The caller owns what it hands in and closes it after the app's lifespan has ended. Before it
+    stops serving, it calls ``app.state.parts.followers.close()``, so that streams end and the
+    server need not wait for them. Who listens on loopback puts ``guard_hosts`` around the app.
+    """
+    parts = Parts(
+        store=Store(storage, metrics),
+        live=live,
+        followers=Followers(feed, settings.stream_queue),
+        catalog=catalog,
+        rules=rules,
+        clock=clock,
+        forget=forget,
+        health=health,
+        metrics=metrics,
+        settings=settings,
+    )
+    app = FastAPI(
+        title="Waymark",
+        description="Journeys, carts and signals of a storefront. Times are epoch milliseconds, "
+        "money is a decimal string beside its currency.",
+        lifespan=_lifespan,
+    )
+    app.state.parts = parts
+    errors.install(app)
+    for module in MODULES:
+        app.include_router(module.router)
+    _describe(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.parts.followers.close()
+    app.state.parts.store.close()
+
+
+def _describe(app: FastAPI) -> None:
+    """Add the structs of the answers to the OpenAPI document."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        _, found = msgspec.json.schema_components(
+            SHAPES, ref_template="#/components/schemas/{name}"
+        )
+        document.setdefault("components", {}).setdefault("schemas", {}).update(found)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it

@@ -1,0 +1,81 @@
+"""``/v1/carts``: what visitors put aside, and how it ended."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from schemas.rows import Outcome
+from services.metrics_api import scope
+from services.metrics_api.answers import described, json_answer, page
+from services.metrics_api.auth import Reader
+from services.metrics_api.errors import not_found
+from services.metrics_api.lists import ListQuery, given, newest, span
+from services.metrics_api.parts import Parts, PartsOf
+from services.metrics_api.shapes import Cart, shape
+
+router = APIRouter(tags=["carts"])
+
+FILTERS = (
+    "visitor_id",
+    "user_id",
+    "client_cart_id",
+    "order_id",
+    "outcome",
+    "checkout_step",
+    "friction",
+    "product",
+)
+
+
+class CartQuery(ListQuery):
+    """Filters of carts; a range is of when they opened."""
+
+    visitor_id: str | None = None
+    user_id: str | None = None
+    client_cart_id: str | None = Field(None, description="the shop's own id")
+    order_id: str | None = None
+    outcome: Outcome | None = None
+    checkout_step: str | None = Field(None, description="furthest step")
+    friction: str | None = None
+    product: str | None = Field(None, description="product id in its lines")
+    include_bots: bool = False
+
+
+@router.get("/v1/carts", responses=described(Cart, rows=True))
+async def list_carts(
+    query: Annotated[CartQuery, Query()], access: Reader, parts: PartsOf
+) -> Response:
+    """List cart episodes by when they opened, newest first."""
+    source = (await scope.one(parts, access, query.source)).name
+    now = parts.clock.now_ms()
+    asked = span(query, now)
+    filters = {name: given(getattr(query, name)) for name in FILTERS}
+
+    async def read(ends: dict[str, Any]) -> list[dict[str, Any]]:
+        return await parts.store.rows(
+            "carts", source=source, include_bots=query.include_bots, **filters, **ends
+        )
+
+    return page(
+        await newest(asked, now, read),
+        query.limit,
+        lambda row: (row["opened_ms"], row["cart_id"]),
+        query.mark,
+        lambda row: shape(row, Cart),
+    )
+
+
+@router.get("/v1/carts/{cart_id}", responses=described(Cart))
+async def one_cart(cart_id: str, access: Reader, parts: PartsOf) -> Response:
+    """Show one cart: look again here before writing to a shopper."""
+    row = await find(parts, scope.names(parts, access), cart_id)
+    if row is None:
+        raise not_found("cart", cart_id)
+    return json_answer(shape(row, Cart))
+
+
+async def find(parts: Parts, sources: list[str], cart_id: str) -> dict[str, Any] | None:
+    """Return a cart's row as stored, None where there is none for the caller."""
+    rows = await parts.store.rows("cart", sources=sources, id=cart_id)
+    return rows[0] if rows else None

@@ -1,0 +1,60 @@
+"""``/healthz``, ``/readyz``, ``/metrics`` of this part, and the pipeline hop by hop."""
+
+from fastapi import APIRouter, Response
+
+from services.common.errors import RetryableError
+from services.metrics_api.answers import json_answer
+from services.metrics_api.auth import Reader
+from services.metrics_api.errors import RETRY_AFTER_S
+from services.metrics_api.parts import Parts, PartsOf
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    """Tell that the process turns."""
+    return json_answer({"status": "ok"})
+
+
+@router.get("/readyz")
+async def readyz(parts: PartsOf) -> Response:
+    """Tell whether storage answers and no hop of the pipeline is in trouble; else 503 and why."""
+    troubles = await _troubles(parts)
+    if not troubles:
+        return json_answer({"status": "ok"})
+    refusal = {"code": "unavailable", "message": "; ".join(troubles)}
+    return json_answer(refusal, 503, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+@router.get("/metrics")
+async def metrics(parts: PartsOf) -> Response:
+    """Expose this part's own metrics for Prometheus."""
+    parts.metrics.set("waymark_stream_clients", len(parts.followers))
+    return Response(parts.metrics.expose(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/v1/health/pipeline")
+async def pipeline(access: Reader, parts: PartsOf) -> Response:
+    """Show lag and age of every hop, and how far the log's clock stands behind the wall's."""
+    del access  # whoever may read anything may know how fresh it is
+    hops = await parts.health.hops()
+    clock, now = await parts.live.clock_ms(), parts.clock.now_ms()
+    return json_answer(
+        {
+            "status": "trouble" if any(hop.trouble for hop in hops) else "ok",
+            "clock_ms": clock,
+            "now_ms": now,
+            "clock_behind_ms": now - clock,
+            "hops": hops,
+        }
+    )
+
+
+async def _troubles(parts: Parts) -> list[str]:
+    try:
+        await parts.store.rows("ready")
+        hops = await parts.health.hops()
+    except RetryableError as error:
+        return [str(error)]
+    return [f"{hop.name}: {hop.trouble}" for hop in hops if hop.trouble]

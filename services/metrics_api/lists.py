@@ -1,0 +1,91 @@
+"""What every list has: its range, its place in it, and the reading from the newest on.
+
+A list without ``from`` reads ever longer stretches of the past until a page is full, so that the
+newest rows of a large store are found without reading it whole.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.metrics_api import times
+from services.metrics_api.cursors import Place, decode, mark
+
+DAY_MS = 86_400_000
+STRETCHES_MS = (DAY_MS, 7 * DAY_MS, 31 * DAY_MS, 366 * DAY_MS)
+MOST = 1_000
+UNASKED = {"limit", "cursor"}
+
+Rows = list[dict[str, Any]]
+Time = Annotated[
+    str | None, Field(description="RFC 3339, epoch seconds, epoch milliseconds, or now-6h")
+]
+
+
+class ListQuery(BaseModel):
+    """Parameters of every list; a parameter that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+    from_: Time = Field(None, alias="from", description="start, included")
+    to: Time = Field(None, description="end, not included")
+    source: str | None = Field(None, description="needed where there is more than one")
+    limit: int = Field(100, ge=1, le=MOST, description="rows a page")
+    cursor: str | None = Field(None, description="`next` of the page before")
+
+    @property
+    def mark(self) -> str:
+        """The mark of the question: all parameters but those that turn pages."""
+        return mark(self.model_dump(exclude=UNASKED, exclude_none=True))
+
+
+class Span(Struct, frozen=True):
+    """The part of a list that is asked for: [start, end), rows after a place, and how many."""
+
+    start: int | None
+    end: int
+    place: Place | None
+    limit: int
+
+    def parameters(self, start: int) -> dict[str, Any]:
+        """Return the bound parameters that every list's query has."""
+        place = self.place
+        return {
+            "from_ms": start,
+            "to_ms": self.end,
+            "place_ms": place.at_ms if place else self.end,
+            "place_id": place.id if place else "",
+            "limit": self.limit + 1,
+        }
+
+
+def span(query: ListQuery, now_ms: int) -> Span:
+    """Return what a list query asks for; its cursor must be of the same question."""
+    start, end = times.window(query.from_, query.to, now_ms)
+    place = decode(query.cursor, query.mark) if query.cursor else None
+    return Span(start, times.LATEST_MS if end is None else end, place, query.limit)
+
+
+async def newest(
+    asked: Span, now_ms: int, read: Callable[[dict[str, Any]], Awaitable[Rows]]
+) -> Rows:
+    """Return the newest rows of a span, one more than its limit where there are more."""
+    if asked.start is not None:
+        return await read(asked.parameters(asked.start))
+    latest = min(asked.end, now_ms, asked.place.at_ms if asked.place else asked.end)
+    for stretch in STRETCHES_MS:
+        rows = await read(asked.parameters(max(0, latest - stretch)))
+        if len(rows) > asked.limit:
+            return rows
+    return await read(asked.parameters(0))
+
+
+def given(value: object) -> str:
+    """Return a filter as its bound text, empty where it is not given."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

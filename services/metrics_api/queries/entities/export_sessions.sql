@@ -1,0 +1,6 @@
+-- All sessions of a visitor, or of a user.
+SELECT * FROM sessions FINAL
+WHERE source = {source:String}
+  AND ({visitor_id:String} = '' OR visitor_id = {visitor_id:String})
+  AND ({user_id:String} = '' OR user_id = {user_id:String})
+ORDER BY started_ms

@@ -1,0 +1,2 @@
+-- Whether storage answers at all.
+SELECT 1 AS ready

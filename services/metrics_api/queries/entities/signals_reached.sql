@@ -1,0 +1,2 @@
+-- The newest statement of any signal that storage holds.
+SELECT max(version) AS version FROM signals

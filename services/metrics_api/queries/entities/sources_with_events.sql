@@ -1,0 +1,2 @@
+-- Sources that have any event stored.
+SELECT DISTINCT source FROM events

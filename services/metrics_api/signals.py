@@ -1,0 +1,143 @@
+"""``/v1/signals`` and their stream: what to act on."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from schemas.rows import SignalKind
+from services.metrics_api import scope
+from services.metrics_api.answers import described, json_answer, page
+from services.metrics_api.auth import Reader
+from services.metrics_api.errors import invalid, not_found
+from services.metrics_api.lists import ListQuery, given, newest, span
+from services.metrics_api.parts import Parts, PartsOf
+from services.metrics_api.shapes import Signal, shape
+from services.metrics_api.stream import Question, Stream, with_keep_alive
+
+router = APIRouter(tags=["signals"])
+
+FILTERS = ("visitor_id", "user_id", "session_id", "cart_id", "stage", "retracted")
+Kinds = Annotated[
+    list[SignalKind], Field(default_factory=list, description="repeated, or with commas")
+]
+
+
+def commas(value: object) -> object:
+    """Take ``a,b`` as well as a parameter given twice."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list):
+        return value
+    return [part for text in texts for part in str(text).split(",") if part]
+
+
+class SignalQuery(ListQuery):
+    """Filters of signals; a range is of event time."""
+
+    kind: Kinds
+    visitor_id: str | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    cart_id: str | None = None
+    stage: str | None = None
+    retracted: bool | None = Field(None, description="only those taken back, or only the others")
+    include_bots: bool = False
+
+    _commas = field_validator("kind", mode="before")(commas)
+
+
+class StreamQuery(BaseModel):
+    """What a stream follows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str | None = None
+    kind: Kinds
+    visitor_id: str | None = None
+    cart_id: str | None = None
+    include_bots: bool = False
+    live: bool = Field(False, description="add signals that are not settled, marked")
+
+    _commas = field_validator("kind", mode="before")(commas)
+
+
+@router.get("/v1/signals", responses=described(Signal, rows=True))
+async def list_signals(
+    query: Annotated[SignalQuery, Query()], access: Reader, parts: PartsOf
+) -> Response:
+    """List signals by event time, newest first; a retracted one stays, marked."""
+    source = (await scope.one(parts, access, query.source)).name
+    now = parts.clock.now_ms()
+    asked = span(query, now)
+    filters: dict[str, Any] = {name: given(getattr(query, name)) for name in FILTERS}
+    filters["stage"] = filters["stage"].lower()
+
+    async def read(ends: dict[str, Any]) -> list[dict[str, Any]]:
+        bots = query.include_bots
+        return await parts.store.rows(
+            "signals", source=source, kinds=query.kind, include_bots=bots, **filters, **ends
+        )
+
+    return page(
+        await newest(asked, now, read),
+        query.limit,
+        lambda row: (row["at_ms"], row["signal_id"]),
+        query.mark,
+        lambda row: shape(row, Signal),
+    )
+
+
+@router.get(
+    "/v1/signals/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "signals as made"}},
+)
+async def stream_signals(
+    query: Annotated[StreamQuery, Query()],
+    access: Reader,
+    parts: PartsOf,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Follow signals as they are made; `Last-Event-ID` resumes with nothing lost.
+
+    Each event's data is one signal. Its id is to be given back unread. With `live=true` signals
+    that an event still on its way could take back come too, without id and `"settled": false`.
+    """
+    question = Question(
+        source=(await scope.one(parts, access, query.source)).name,
+        kinds=frozenset(query.kind),
+        visitor_id=query.visitor_id or "",
+        cart_id=query.cart_id or "",
+        include_bots=query.include_bots,
+        live=query.live,
+    )
+    stream = Stream(parts, question, _place(last_event_id))
+    return StreamingResponse(
+        with_keep_alive(stream.chunks(), parts.settings.keep_alive_s),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@router.get("/v1/signals/{signal_id}", responses=described(Signal))
+async def one_signal(signal_id: str, access: Reader, parts: PartsOf) -> Response:
+    """Show one signal as it stands now."""
+    row = await find(parts, scope.names(parts, access), signal_id)
+    if row is None:
+        raise not_found("signal", signal_id)
+    return json_answer(shape(row, Signal))
+
+
+async def find(parts: Parts, sources: list[str], signal_id: str) -> dict[str, Any] | None:
+    """Return a signal's row as stored, None where there is none for the caller."""
+    rows = await parts.store.rows("signal", sources=sources, id=signal_id)
+    return rows[0] if rows else None
+
+
+def _place(last_event_id: str | None) -> int | None:
+    if not last_event_id:
+        return None
+    if not last_event_id.isdecimal() or int(last_event_id) >= 1 << 63:
+        raise invalid("Last-Event-ID", last_event_id, "is no id this stream has given")
+    return int(last_event_id)

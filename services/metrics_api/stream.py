@@ -1,0 +1,175 @@
+"""Signals as they are made, for one client, resumed with nothing lost or doubled.
+
+A signal's stream id is its row's version, which grows along the log. A client that resumes is
+served from storage until storage holds what the feed first said, then from the feed:
+
+1. The feed is followed first, into a bounded queue.
+2. Storage is read from the client's id on, again and again, until it has reached the version of the
+   first signal the feed gave: rows reach storage in the order of their versions, so that by then
+   nothing older can still be missing.
+3. From then on the feed alone is served; what storage gave already is passed over by its version.
+
+A client that reads too slowly is cut off, and loses nothing either: it resumes with its last id.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from schemas.rows import SignalRow
+from services.metrics_api.follow import Follower
+from services.metrics_api.parts import Parts
+from services.metrics_api.shapes import Signal, shape
+
+BATCH = 500
+RETRY_MS = 2_000
+CLOCK_BITS = 20
+"""A version is the log's clock shifted by this, or one more than the last (DESIGN, *Storage*)."""
+CATCH_UP_S = 0.05
+ALIVE = b": alive\n\n"
+
+
+class Question(Struct, frozen=True):
+    """What a client follows: a source, and what it wants of it; what is empty wants everything."""
+
+    source: str
+    kinds: frozenset[str] = frozenset()
+    visitor_id: str = ""
+    cart_id: str = ""
+    include_bots: bool = False
+    live: bool = False
+
+    def wants(self, row: SignalRow) -> bool:
+        """Tell whether a signal is asked for."""
+        return (
+            row.source == self.source
+            and (not self.kinds or row.kind in self.kinds)
+            and self.visitor_id in ("", row.visitor_id)
+            and self.cart_id in ("", row.cart_id)
+            and (self.include_bots or not (row.bot or row.excluded))
+        )
+
+
+class Stream:
+    """The stream of one client: what it is sent, and from where it goes on.
+
+    ``after`` is the client's last id, None for one that begins now.
+    """
+
+    def __init__(self, parts: Parts, question: Question, after: int | None) -> None:
+        self._parts = parts
+        self._question = question
+        self._resumes = after is not None
+        self._after = after or 0
+        self._shown: set[str] = set()
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield the stream's bytes until it is cut off or the service stops."""
+        async with self._parts.followers.one() as follower:
+            if not self._resumes:
+                self._after = await self._parts.live.clock_ms() << CLOCK_BITS
+            # An id without data shows nothing, yet lets a client resume that never got a signal.
+            yield f"retry: {RETRY_MS}\nid: {self._after}\n\n".encode()
+            if self._resumes:
+                async for row in self._stored(follower):
+                    yield chunk(row)
+            async for data in self._followed(follower):
+                yield data
+            if follower.overflow:
+                self._parts.metrics.count("waymark_stream_cut_total")
+
+    async def _stored(self, follower: Follower) -> AsyncIterator[SignalRow]:
+        while not follower.ended:
+            reached = await self._reached()
+            rows = await self._read()
+            for row in rows:
+                self._after = row.version
+                if self._question.wants(row):
+                    yield row
+            if len(rows) == BATCH:
+                continue
+            self._after = max(self._after, reached)
+            if follower.first is not None and reached >= follower.first:
+                return
+            await self._pause(follower)
+
+    async def _pause(self, follower: Follower) -> None:
+        if follower.first is not None:
+            await asyncio.sleep(CATCH_UP_S)
+            return
+        try:
+            async with asyncio.timeout(self._parts.settings.stream_poll_s):
+                await follower.stirred.wait()
+        except TimeoutError:
+            return
+
+    async def _followed(self, follower: Follower) -> AsyncIterator[bytes]:
+        wait = self._parts.settings.stream_poll_s if self._question.live else None
+        while not follower.overflow:
+            try:
+                row = await follower.next(wait)
+            except TimeoutError:
+                for data in await self._unsettled():
+                    yield data
+                continue
+            if row is None:
+                return
+            if row.version > self._after:
+                self._after = row.version
+                if self._question.wants(row):
+                    yield chunk(row)
+
+    async def _reached(self) -> int:
+        rows = await self._parts.store.rows("signals_reached")
+        return int(rows[0]["version"]) if rows else 0
+
+    async def _read(self) -> list[SignalRow]:
+        rows = await self._parts.store.rows(
+            "signals_after", source=self._question.source, after=self._after, limit=BATCH
+        )
+        return [msgspec.convert(row, SignalRow, strict=False) for row in rows]
+
+    async def _unsettled(self) -> list[bytes]:
+        """Return what only waiting events have made and was not shown yet; it has no id."""
+        found = await self._parts.live.signals(self._question.source)
+        rows = [msgspec.convert(row, SignalRow, strict=False) for row in found]
+        fresh = [r for r in rows if r.signal_id not in self._shown and self._question.wants(r)]
+        # Only what still waits is remembered, so that a long stream does not grow.
+        self._shown = {row.signal_id for row in rows}
+        return [chunk(row, settled=False) for row in fresh]
+
+
+def chunk(row: SignalRow, *, settled: bool = True) -> bytes:
+    """Return a signal as one server-sent event; only a settled one has an id to resume from."""
+    fields: dict[str, Any] = {**msgspec.to_builtins(row), "settled": settled}
+    data = msgspec.json.encode(shape(fields, Signal))
+    head = b"id: %d\n" % row.version if settled else b""
+    return head + b"data: " + data + b"\n\n"
+
+
+async def with_keep_alive(chunks: AsyncGenerator[bytes], every_s: float) -> AsyncGenerator[bytes]:
+    """Yield the chunks, and a comment whenever none came for so long."""
+    pending: asyncio.Task[bytes] | None = None
+    try:
+        while True:
+            pending = pending or asyncio.create_task(_next(chunks))
+            done, _ = await asyncio.wait({pending}, timeout=every_s)
+            if not done:
+                yield ALIVE
+                continue
+            data, pending = pending.result(), None
+            if not data:
+                return
+            yield data
+    finally:
+        if pending:
+            pending.cancel()
+            await asyncio.gather(pending, return_exceptions=True)
+        await chunks.aclose()
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes:
+    return await anext(chunks, b"")

@@ -1,0 +1,124 @@
+"""``/v1/visitors`` and ``/v1/users``: where someone stands now, their past, export and erasure."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.metrics_api import scope, sessions
+from services.metrics_api.answers import json_answer
+from services.metrics_api.auth import Eraser, Reader
+from services.metrics_api.errors import not_found
+from services.metrics_api.export import of_user, of_visitor
+from services.metrics_api.lists import MOST
+from services.metrics_api.parts import Parts, PartsOf
+from services.metrics_api.shapes import Session, money_shape, shape
+
+router = APIRouter(tags=["visitors"])
+
+RANKS = ("engagement", "discovery", "interest", "intent", "purchase")
+"""Stages from the lowest; engagement never ranks above another (DESIGN, *Words*)."""
+
+NOWHERE: dict[str, Any] = {
+    "current_stage": "",
+    "furthest_stage": "",
+    "lifetime_stage": "",
+    "open_session": None,
+    "cart": None,
+    "last_event_ms": None,
+    "next_deadline_ms": None,
+}
+
+
+class PersonQuery(BaseModel):
+    """Of which source the person is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str | None = Field(None, description="needed where there is more than one")
+
+
+class VisitorQuery(PersonQuery):
+    """What to show of a visitor."""
+
+    timeline: bool = Field(False, description="add the sessions, newest first")
+    limit: int = Field(100, ge=1, le=MOST, description="sessions of the timeline")
+
+
+Person = Annotated[PersonQuery, Query()]
+
+
+@router.get("/v1/visitors/{visitor_id}")
+async def show_visitor(
+    visitor_id: str, query: Annotated[VisitorQuery, Query()], access: Reader, parts: PartsOf
+) -> Response:
+    """Show where a visitor stands now; an event shows within a second.
+
+    Times are epoch milliseconds. Of a visitor who is not here now only the past is told.
+    """
+    source = (await scope.one(parts, access, query.source)).name
+    live = await parts.live.visitor(source, visitor_id)
+    past = (await parts.store.rows("visitor_past", source=source, visitor_id=visitor_id))[0]
+    if live is None and not past["sessions"]:
+        raise not_found("visitor", visitor_id)
+    known = with_past(live or NOWHERE, past)
+    answer = {"source": source, "visitor_id": visitor_id, **money_shape(known)}
+    if query.timeline:
+        rows = await sessions.of_visitor(parts, source, visitor_id, query.limit)
+        answer["timeline"] = [shape(row, Session) for row in rows]
+    return json_answer(answer)
+
+
+def with_past(live: dict[str, Any], past: dict[str, Any]) -> dict[str, Any]:
+    """Return the live state with the furthest stage and the last event storage remembers.
+
+    The fold forgets a visitor who is idle (ADR 2, A5); ``lifetime_stage`` is the furthest ever.
+    """
+    stages = [stage for stage in (*past["stages"], live["lifetime_stage"]) if stage in RANKS]
+    last = max(live["last_event_ms"] or 0, past["last_event_ms"] or 0)
+    return live | {
+        "lifetime_stage": max(stages, key=RANKS.index, default=""),
+        "last_event_ms": last or None,
+    }
+
+
+@router.get("/v1/visitors/{visitor_id}/export")
+async def export_visitor(
+    visitor_id: str, query: Person, access: Reader, parts: PartsOf
+) -> Response:
+    """Hand out everything stored of a visitor, as one JSON document."""
+    source = (await scope.one(parts, access, query.source)).name
+    return await _document(parts, "visitor", visitor_id, source)
+
+
+@router.get("/v1/users/{user_id}/export")
+async def export_user(user_id: str, query: Person, access: Reader, parts: PartsOf) -> Response:
+    """Hand out everything stored of a user, as one JSON document."""
+    source = (await scope.one(parts, access, query.source)).name
+    return await _document(parts, "user", user_id, source)
+
+
+@router.delete("/v1/visitors/{visitor_id}")
+async def erase_visitor(visitor_id: str, query: Person, access: Eraser, parts: PartsOf) -> Response:
+    """Erase a visitor everywhere: log, state and storage. It cannot be undone."""
+    source = (await scope.one(parts, access, query.source)).name
+    gone = await parts.forget.forget(source, visitor_id=visitor_id)
+    return json_answer({"source": source, "visitor_id": visitor_id, "erased": gone})
+
+
+@router.delete("/v1/users/{user_id}")
+async def erase_user(user_id: str, query: Person, access: Eraser, parts: PartsOf) -> Response:
+    """Erase a user and what is linked to it everywhere. It cannot be undone."""
+    source = (await scope.one(parts, access, query.source)).name
+    gone = await parts.forget.forget(source, user_id=user_id)
+    return json_answer({"source": source, "user_id": user_id, "erased": gone})
+
+
+async def _document(parts: Parts, kind: str, name: str, source: str) -> Response:
+    collect = of_visitor if kind == "visitor" else of_user
+    found = await collect(parts, source, name)
+    if not any(found.values()):
+        raise not_found(kind, name)
+    head = {"source": source, f"{kind}_id": name, "exported_ms": parts.clock.now_ms()}
+    attached = {"Content-Disposition": f'attachment; filename="{kind}.json"'}
+    return json_answer(head | found, headers=attached)
