@@ -1,0 +1,36 @@
+"""Where the rules put what they emit: the one thing they know of the outside."""
+
+from typing import Protocol
+
+from schemas.rows import CartRow, OrderRow, SessionRow, SignalRow
+
+
+class Out(Protocol):
+    """Takes rows as they come about, in the order in which they come about.
+
+    ``clock_ms`` is the log's own clock (a signal's ``emitted_ms``). ``version()`` returns a
+    number greater than any it returned before; a row of an id that was emitted already carries a
+    greater version than that row did, so that the newest statement wins.
+    """
+
+    clock_ms: int
+
+    def version(self) -> int:
+        """Return the version for the next row."""
+        ...
+
+    def session(self, row: SessionRow) -> None:
+        """Take a session as it stands."""
+        ...
+
+    def cart(self, row: CartRow) -> None:
+        """Take a cart episode as it stands."""
+        ...
+
+    def order(self, row: OrderRow) -> None:
+        """Take a copy of an order, a refund or a cancel."""
+        ...
+
+    def signal(self, row: SignalRow) -> None:
+        """Take a signal, or its retraction."""
+        ...

@@ -1,0 +1,175 @@
+"""Sessions: when a visit begins and ends, what it counts, and whether it was a bounce."""
+
+from schemas import ids
+from schemas.event import Event
+from services.sessionizer.core import signals
+from services.sessionizer.core.causes import causes_of_session
+from services.sessionizer.core.out import Out
+from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.rows import Closing, page_views, session_row
+from services.sessionizer.core.state import (
+    BOUGHT,
+    KEY,
+    MACHINE,
+    PAST_BUYER,
+    PRODUCT,
+    Dims,
+    Session,
+    Visitor,
+    raw,
+)
+
+
+def is_past_buyer(v: Visitor, t_ms: int, rules: SourceRules) -> bool:
+    """Tell whether the visitor bought something in the 365 days before, the last included (A6)."""
+    return v.bought_ms is not None and t_ms - v.bought_ms <= rules.policy.cart.past_buyer_ms
+
+
+def open_session(v: Visitor, event: Event, rules: SourceRules) -> Session:
+    """Begin a session with its first active event.
+
+    A session is a visitor's active events with no gap longer than 30 minutes: exactly
+    1,800.000 s stays, more splits; so does an event more than 24 h after the start. Midnight and a
+    new campaign split nothing. Passive events never open a session (DESIGN, *Session*).
+    """
+    t = event.ts_ms
+    s = Session(
+        id=raw(ids.session_id(v.source, v.visitor_id, event.event_id)),
+        start_ms=t,
+        last_ms=t,
+        dims=Dims(first_channel=v.first_channel),
+    )
+    if is_past_buyer(v, t, rules):
+        s.marks = PAST_BUYER
+    v.session = s
+    v.due_ms = 0
+    return s
+
+
+def describe(v: Visitor, s: Session, event: Event) -> None:
+    """Fill what is still unknown of how the visit came and on what, from one of its active events.
+
+    Channel, referrer and campaign come together, from the first that has a channel; device,
+    browser, system and country each from the first that states it (C5).
+    """
+    d = s.dims
+    from_event = not d.channel and event.channel != ""
+    if from_event and not v.first_channel:
+        v.first_channel = event.channel
+    new = Dims(
+        channel=event.channel if from_event else d.channel,
+        first_channel=v.first_channel,
+        referrer=event.referrer if from_event else d.referrer,
+        utm=event.utm if from_event else d.utm,
+        device=d.device or event.device,
+        browser=d.browser or event.browser,
+        os=d.os or event.os,
+        country=d.country or event.country,
+        bot=d.bot,
+        test=d.test,
+        excluded=d.excluded,
+        lasting=d.lasting,
+        variants=d.variants,
+    )
+    s.lacks = not (new.channel and new.device and new.browser and new.os and new.country)
+    if new != d:
+        s.dims = new
+
+
+def brand(s: Session, event: Event, *, machine: bool = False) -> None:
+    """Mark a session as a bot's, a test's, excluded or without a lasting id, and keep its arms.
+
+    One such event is enough; of an experiment the first arm seen wins (C5).
+    """
+    d = s.dims
+    variants = event.variants | (d.variants or {}) if event.variants else d.variants
+    new = Dims(
+        channel=d.channel,
+        first_channel=d.first_channel,
+        referrer=d.referrer,
+        utm=d.utm,
+        device=d.device,
+        browser=d.browser,
+        os=d.os,
+        country=d.country,
+        bot=d.bot or event.bot or machine,
+        test=d.test or event.test,
+        excluded=d.excluded or event.excluded,
+        lasting=d.lasting and event.lasting,
+        variants=variants,
+    )
+    if new != d:
+        s.dims = new
+
+
+def is_machine(v: Visitor, s: Session, event: Event, rules: SourceRules) -> bool:
+    """Count the event in its UTC second and tell whether the session is a machine's.
+
+    It is, from the 101st event in one UTC second or the 5,001st of the session on, in fold order
+    and up to its end: then its events are only counted, but purchases still act (DESIGN, *Bots by
+    rate*; C8).
+    """
+    if event.ts_ms // 1000 == v.seen_ms // 1000 and s.burst:
+        s.burst += 1
+    else:
+        s.burst = 1
+    if s.marks & MACHINE:
+        return True
+    bots = rules.policy.bots
+    if s.burst <= bots.per_second and s.events <= bots.per_session:
+        return False
+    s.marks |= MACHINE
+    brand(s, event, machine=True)
+    return True
+
+
+def is_engaged(s: Session, rules: SourceRules) -> bool:
+    """Tell whether a visit was more than a glance.
+
+    It lasted longer than 10 s from first to last active event; or has two page views; or an active
+    key event (purchase, signup, checkout start, survey answer); or its page_leave events state
+    more than 10 s of engagement in sum (DESIGN, *Engaged*).
+    """
+    rule = rules.policy.session
+    return (
+        s.last_ms - s.start_ms > rule.engaged_ms
+        or page_views(s) >= rule.engaged_page_views
+        or s.marks & KEY != 0
+        or s.engaged_ms > rule.engaged_ms
+    )
+
+
+def is_bounced(s: Session, rules: SourceRules) -> bool | None:
+    """Tell whether a closed visit bounced: it saw a page and was not engaged.
+
+    None where it saw no page. Under the policy ``single_page``: exactly one page view, whatever
+    else happened (C4).
+    """
+    views = page_views(s)
+    if views == 0:
+        return None
+    if rules.policy.session.bounce == "single_page":
+        return views == 1
+    return not is_engaged(s, rules)
+
+
+def close(v: Visitor, at_ms: int, rules: SourceRules, out: Out) -> None:
+    """End the open session at its deadline, tell how it went and what may be acted on.
+
+    It closes at the earlier of last activity + 30 min and start + 24 h. A closed session that
+    looked at a product, touched no cart and bought nothing is ``browse_abandoned`` (C7).
+    """
+    s = v.session
+    if s is None:
+        return
+    bounced = is_bounced(s, rules)
+    browsed = not s.cart and s.marks & (PRODUCT | BOUGHT) == PRODUCT
+    causes = causes_of_session(v, s, left=bounced is True or browsed)
+    end = Closing(at_ms, engaged=is_engaged(s, rules), bounced=bounced, causes=causes)
+    out.session(session_row(v, s, rules, out, end))
+    if bounced:
+        signals.session_left(v, s, "bounce", at_ms, causes, rules, out)
+    if browsed:
+        signals.session_left(v, s, "browse_abandoned", at_ms, causes, rules, out)
+    v.active_ms = s.last_ms
+    v.session = None

@@ -1,0 +1,232 @@
+"""The visitor machine: a visitor's events in, in fold order; final rows and signals out.
+
+Per event, in this order (docs/adr/0002, H1): deadlines that lie before it fire; the session is
+opened or extended and the event counted; then what it does to cart and orders; then its stage;
+then friction. A signal shows everything as it stands after the cart's step of its event.
+Everything emitted is final: only a late order takes something back (DESIGN, *The fold* 5).
+"""
+
+from typing import Any
+
+from msgspec import to_builtins
+
+from schemas.event import Event
+from schemas.rows import CartRow, OrderRow, SessionRow, SignalRow
+from services.sessionizer.core import deadlines, late, sessions, signals
+from services.sessionizer.core.activity import BY_ORIGIN, UNSURE
+from services.sessionizer.core.effects import EFFECTS, only_counted
+from services.sessionizer.core.friction import detect
+from services.sessionizer.core.orders import foreign_purchase
+from services.sessionizer.core.out import Out
+from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.rows import cart_row, session_row
+from services.sessionizer.core.stages import ENGAGEMENT, PURCHASE, STAGES, UNSTAGED, stage_of
+from services.sessionizer.core.state import (
+    ABANDONED,
+    NEVER,
+    PAST_BUYER,
+    Session,
+    Visitor,
+    unresolved,
+)
+
+__all__ = [
+    "Visitor",
+    "advance",
+    "emit_open",
+    "fold",
+    "is_idle",
+    "late_order",
+    "live",
+    "new_visitor",
+    "next_deadline",
+    "stub",
+]
+
+advance = deadlines.advance
+late_order = late.late_order
+
+
+def new_visitor(source: str, visitor_id: str) -> Visitor:
+    """Return a visitor of whom nothing is known; ``visitor_id`` is the address folded at."""
+    return Visitor(source=source, visitor_id=visitor_id)
+
+
+def fold(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:
+    """Take the visitor's next event in fold order (``ts_ms``, rank, ``event_id``).
+
+    The caller sees to the order and to repeats; deadlines before the event fire here.
+    """
+    t = event.ts_ms
+    if t > v.due_ms:
+        deadlines.advance(v, t, rules, out)
+    kind = event.type
+    session = v.session
+    before_ms = v.active_ms if session is None else session.last_ms
+    active = kind not in UNSURE
+    if not active and kind in BY_ORIGIN:
+        if kind == "purchase" and event.visitor_id != v.visitor_id:
+            if event.visitor_id:
+                foreign_purchase(v, event, rules, out, before_ms)
+                deadlines.forget_if_idle(v)
+                return
+        else:
+            active = event.origin == "client"
+    opened = False
+    if active:
+        if session is None:
+            session = sessions.open_session(v, event, rules)
+            opened = True
+        else:
+            session.last_ms = t
+        session.actives += 1
+    if session is not None:
+        session.events += 1
+        if sessions.is_machine(v, session, event, rules) and kind != "purchase":
+            only_counted(session, event)
+            v.seen_ms = t
+            return
+        _describe(v, session, event, active=active)
+    v.seen_ms = t
+    if not event.to:
+        _know(v, event)
+    if active:
+        cart = v.cart
+        if cart is not None and cart.outcome == ABANDONED and cart.reopened_ms is None:
+            cart.reopened_ms = t
+    effect = EFFECTS.get(kind)
+    closer = effect is not None and effect(v, event, rules, out, before_ms)
+    if session is None:
+        if closer or event.perf is not None or event.stock_out:
+            detect(v, event, rules, out)
+        deadlines.forget_if_idle(v)
+        return
+    place = stage_of(event, rules.policy)
+    if place >= 0 or opened:
+        _enter(v, session, place, event, rules, out, opened=opened)
+    if closer or event.perf is not None or event.stock_out:
+        detect(v, event, rules, out)
+
+
+def _describe(v: Visitor, session: Session, event: Event, *, active: bool) -> None:
+    if active and (session.lacks or event.variants):
+        sessions.describe(v, session, event)
+    if event.bot or event.test or event.excluded or not event.lasting:
+        sessions.brand(session, event)
+
+
+def _know(v: Visitor, event: Event) -> None:
+    """Keep the newest user and marketing consent that the visitor's own events state (A7)."""
+    if event.user_id:
+        v.user_id = event.user_id
+    if event.consent is not None and event.consent.marketing is not None:
+        v.consent = event.consent.marketing
+
+
+def _enter(
+    v: Visitor,
+    s: Session,
+    place: int,
+    event: Event,
+    rules: SourceRules,
+    out: Out,
+    *,
+    opened: bool,
+) -> None:
+    """Let the session touch the event's stage, and engagement where a past buyer comes back.
+
+    A past buyer's visit keeps its ordinary stages; it is marked ``post_purchase`` and enters
+    engagement once (DESIGN, *Event: Stage rules*; B2, B3, B4).
+    """
+    if place == ENGAGEMENT and not sessions.is_past_buyer(v, event.ts_ms, rules):
+        place = UNSTAGED
+    if place >= 0 and place != s.current:
+        s.current = place
+        _reach(v, s, place, event, rules, out)
+    if opened and s.marks & PAST_BUYER:
+        _reach(v, s, ENGAGEMENT, event, rules, out)
+
+
+def _reach(v: Visitor, s: Session, place: int, event: Event, rules: SourceRules, out: Out) -> None:
+    if place not in s.reached:
+        s.reached.append(place)
+        v.lifetime |= 1 << place
+        signals.stage_entered(v, s, place, event.ts_ms, rules, out)
+
+
+def next_deadline(v: Visitor, rules: SourceRules) -> int | None:
+    """Return when something will happen because nothing does, None where nothing will."""
+    at, _ = deadlines.upcoming(v, rules)
+    return at if at < NEVER else None
+
+
+def emit_open(v: Visitor, rules: SourceRules, out: Out) -> None:
+    """Emit the open session and the unresolved episode as they stand."""
+    if v.session is not None:
+        out.session(session_row(v, v.session, rules, out))
+    cart = unresolved(v)
+    if cart is not None:
+        out.cart(cart_row(v, cart, rules, out))
+
+
+def is_idle(v: Visitor) -> bool:
+    """Tell whether there is neither an open session nor an unresolved episode."""
+    return v.session is None and unresolved(v) is None
+
+
+def stub(v: Visitor) -> Visitor:
+    """Return what is kept of an idle visitor: its orders, and when it last bought (A5)."""
+    return Visitor(
+        source=v.source, visitor_id=v.visitor_id, bought_ms=v.bought_ms, orders=list(v.orders)
+    )
+
+
+def live(v: Visitor, rules: SourceRules) -> dict[str, Any]:
+    """Return the visitor as it stands now, with the field names of the HTTP API (B6).
+
+    ``current_stage`` and ``furthest_stage`` are the open session's, ``""`` where none is open;
+    ``lifetime_stage`` is the highest of what is remembered, ``purchase`` for a past buyer.
+    """
+    quiet = _Quiet()
+    session = session_row(v, v.session, rules, quiet) if v.session else None
+    cart = unresolved(v)
+    return {
+        "current_stage": session.current_stage if session else "",
+        "furthest_stage": session.furthest_stage if session else "",
+        "lifetime_stage": lifetime_stage(v, rules),
+        "open_session": to_builtins(session),
+        "cart": to_builtins(cart_row(v, cart, rules, quiet)) if cart else None,
+        "last_event_ms": v.seen_ms or None,
+        "next_deadline_ms": next_deadline(v, rules),
+    }
+
+
+def lifetime_stage(v: Visitor, rules: SourceRules) -> str:
+    """Return the furthest stage of what is remembered of the visitor."""
+    if v.bought_ms is not None and sessions.is_past_buyer(v, v.seen_ms, rules):
+        return STAGES[PURCHASE]
+    ranked = v.lifetime & ~(1 << ENGAGEMENT)
+    if ranked:
+        return STAGES[ranked.bit_length() - 1]
+    return STAGES[ENGAGEMENT] if v.lifetime else ""
+
+
+class _Quiet:
+    """Emits nothing: rows are only looked at."""
+
+    clock_ms = 0
+
+    def version(self) -> int:
+        return 0
+
+    def session(self, row: SessionRow) -> None:
+        return
+
+    def cart(self, row: CartRow) -> None:
+        return
+
+    def order(self, row: OrderRow) -> None:
+        return
+
+    def signal(self, row: SignalRow) -> None:
+        return
