@@ -7,15 +7,13 @@ from itertools import pairwise
 from typing import get_args
 
 from schemas.event import Event
+from schemas.money import exponents
 from schemas.rows import Friction
 from tests.oracle import carts
 from tests.oracle.carts import STARTS_CHECKOUT, Episode, step_of
 from tests.oracle.timeline import PAGE_LIKE, Item, Line, Visit
 
 ORDER = list(get_args(Friction))
-NO_DECIMALS = {*("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX")}
-NO_DECIMALS |= {"UYI", "VND", "VUV", "XAF", "XOF", "XPF"}
-THREE_DECIMALS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def costs(line: Line, episode: Episode) -> list[Found]:
         total, content = item.event.value, episode.at(item.moment)
         cart = carts.lines_sum(content.lines)
         currency = item.event.currency or line.rules.currency
-        decimals = 0 if currency in NO_DECIMALS else 3 if currency in THREE_DECIMALS else 2
+        decimals = exponents().get(currency, 2)
         if total is None or not cart or currency != content.currency:
             continue
         rise = total - cart

@@ -27,9 +27,7 @@ def linked_days(events: Iterable[Event]) -> dict[Place, set[tuple[str, int]]]:
     """For each alias, the visitors linked to it and the UTC days on which they were (F1)."""
     days: dict[Place, set[tuple[str, int]]] = defaultdict(set)
     for event in events:
-        if event.type == "__link":
-            days[event.source, event.to].add((event.visitor_id, event.ts_ms // DAY))
-        elif not event.to and (event.visitor_id or event.type != "purchase"):
+        if event.visitor_id or event.type != "purchase":
             folder = address_of(event)
             for alias in aliases_named(event):
                 if alias != folder:
@@ -37,16 +35,15 @@ def linked_days(events: Iterable[Event]) -> dict[Place, set[tuple[str, int]]]:
     return days
 
 
-def by_address(events: list[Event], rules: Links) -> dict[Place, list[Event]]:
-    """Give every address its events, copies of orders included (F2 to F6)."""
+def by_address(stored: Iterable[Event], rules: Links) -> dict[Place, list[Event]]:
+    """Give every address its events, copies of orders found anew (F2 to F6)."""
+    events = [event for event in stored if not (event.to or event.type.startswith("__"))]
     given: dict[Place, list[Event]] = defaultdict(list)
     days = linked_days(events)
     for event in events:
-        if event.type.startswith("__"):
-            continue
         place = event.source, address_of(event)
         given[place].append(event)
-        alias = place[1] if event.to else alias_of_order(event)
+        alias = alias_of_order(event)
         if event.type != "purchase" or not alias:
             continue
         day = event.ts_ms // DAY

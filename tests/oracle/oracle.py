@@ -28,7 +28,7 @@ def judge(events: Iterable[Event], rules: SourceRules, as_of_ms: int) -> Rows:
     """Return the rows of all visitors as they stand at ``as_of_ms`` with nothing waiting."""
     rows = Rows([], [], [], [])
     end_ms = as_of_ms - rules.policy.time.grace_ms
-    for (source, address), given in links.by_address(list(events), rules.policy.links).items():
+    for (source, address), given in links.by_address(events, rules.policy.links).items():
         items = timeline.in_fold_order(given, address)
         line = Line(source, address, items, rules, max(end_ms, items[-1].ts))
         told = Story(line).rows()

@@ -35,14 +35,15 @@ STRICT = SourceRules(
 )
 
 
-def steps(longest: int = 364 * DAY) -> st.SearchStrategy[int]:
-    """Time from one event to the next; short ones prevail, as in a visit."""
+def _steps() -> st.SearchStrategy[int]:
     short = st.sampled_from(SHORT)
     edge = st.builds(int.__add__, st.sampled_from(LONG), st.sampled_from(EDGES))
     far = st.builds(int.__add__, st.sampled_from(LONGER), st.sampled_from(EDGES))
-    return st.one_of(short, short, short, short, edge, edge, far).filter(
-        lambda step: step <= longest
-    )
+    return st.one_of(short, short, short, short, edge, edge, far)
+
+
+STEPS_IN_TIME = _steps()
+"""Time from one event to the next; short ones prevail, as in a visit."""
 
 
 PRODUCTS = st.lists(
@@ -179,20 +180,53 @@ MOTIFS: list[Plan] = [
 ]
 
 
+SINGLE: list[Plan] = [[(kind, {})] for kind in TYPES]
+PLANS = st.one_of(
+    st.sampled_from(SINGLE),
+    st.sampled_from(SINGLE),
+    st.sampled_from(SINGLE),
+    st.sampled_from(MOTIFS),
+)
+CARTS_OF_SHOPPING = st.sampled_from(["", "", "C", "D"])
+CARTS_ELSEWHERE = st.sampled_from(["", "", "", "C"])
+USERS = st.sampled_from(["", "", "", "U", "W"])
+ORDERS = st.sampled_from(["", "O", "P"])
+LETTERS = st.sampled_from("abz")
+PACES = st.sampled_from([0, 400, 4_000])
+LENGTHS = st.sampled_from([1, 6])
+
+
 @st.composite
-def events(
-    draw: st.DrawFn, number: int, ts_ms: int, visitor: str, kind: str, fixed: dict[str, Any]
+def histories(
+    draw: st.DrawFn,
+    visitors: tuple[str, ...] = ("v", "v", "v", "w", ""),
+    longest: int = 400 * DAY,
+    max_size: int = 12,
+) -> list[Event]:
+    """Events of a few visitors in time order, on one axis so that their carts and orders meet."""
+    ts_ms, made, who = START, list[Event](), st.sampled_from(visitors)
+    for plan in draw(st.lists(PLANS, min_size=draw(LENGTHS), max_size=max_size)):
+        ts_ms += min(draw(STEPS_IN_TIME), longest)
+        visitor, pace = draw(who), draw(PACES)
+        for at, (kind, fixed) in enumerate(plan):
+            ts_ms += pace if at else 0
+            drawn = {name: draw(v) for name, v in FIELDS[kind].items() if name not in fixed}
+            made.append(_event(draw, kind, drawn | fixed, visitor, (len(made), ts_ms)))
+    return made
+
+
+def _event(
+    draw: st.DrawFn, kind: str, fields: dict[str, Any], visitor: str, place: tuple[int, int]
 ) -> Event:
-    """One event; ``number`` makes its id unique without making ids sort as times do."""
-    fields = {name: draw(values) for name, values in FIELDS[kind].items() if name not in fixed}
-    shopping = FIELDS[kind].keys() >= SHOPPING.keys()
-    cart = draw(st.sampled_from(["", "", "C", "D"] if shopping else ["", "", "", "C"]))
-    user = draw(st.sampled_from(["", "", "", "U", "W"]))
-    order = draw(st.sampled_from(["", "O", "P"])) if kind in ("purchase", "refund") else ""
+    """One event; its number makes its id unique without making ids sort as times do."""
+    number, ts_ms = place
+    cart = draw(CARTS_OF_SHOPPING if "value" in FIELDS[kind] else CARTS_ELSEWHERE)
+    user = draw(USERS)
+    order = draw(ORDERS) if kind in ("purchase", "refund") else ""
     nobody = not (visitor or cart or user or order)
     return Event(
         type=cast("EventType", kind),
-        event_id=f"{draw(st.sampled_from('abz'))}{number}",
+        event_id=f"{draw(LETTERS)}{number}",
         source="shop",
         visitor_id="v" if nobody else visitor,
         ts_ms=ts_ms,
@@ -200,28 +234,8 @@ def events(
         cart_id=cart,
         user_id=user,
         order_id=order,
-        **(fields | fixed),
+        **fields,
     )
-
-
-@st.composite
-def histories(
-    draw: st.DrawFn,
-    visitors: tuple[str, ...] = ("v", "v", "v", "w", ""),
-    longest: int = 364 * DAY,
-    max_size: int = 12,
-) -> list[Event]:
-    """Events of a few visitors in time order, on one axis so that their carts and orders meet."""
-    ts_ms, made = START, list[Event]()
-    single: st.SearchStrategy[Plan] = st.sampled_from([[(kind, {})] for kind in TYPES])
-    plans = st.one_of(single, single, single, st.sampled_from(MOTIFS))
-    for plan in draw(st.lists(plans, min_size=draw(st.sampled_from([1, 6])), max_size=max_size)):
-        ts_ms += draw(steps(longest))
-        visitor, pace = draw(st.sampled_from(visitors)), draw(st.sampled_from([0, 400, 4_000]))
-        for at, (kind, fixed) in enumerate(plan):
-            ts_ms += pace if at else 0
-            made.append(draw(events(len(made), ts_ms, visitor, kind, fixed)))
-    return made
 
 
 RULES = st.sampled_from([CALM, CALM, STRICT])
