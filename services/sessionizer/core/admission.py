@@ -1,0 +1,112 @@
+"""Admission: from a record's bytes to events with their place in the fold.
+
+DESIGN, *The fold* 1 and 2, and *The log*. A line that is no canonical event never stops a
+partition: it comes back as ``Poison`` with the reason, and the rest of its record goes on.
+"""
+
+from msgspec import MsgspecError, Struct
+from msgspec.json import Decoder
+from msgspec.structs import replace
+
+from schemas.event import Event, address_of
+from services.common.ports import LogRecord
+
+CONTROL = -1
+"""The rank of ticks and links: they are no part of any fold."""
+
+AFTER_ALL = 9
+"""The rank of a deadline: at the same millisecond it comes after every event."""
+
+RANK: dict[str, int] = {
+    "page_view": 0,
+    "product_view": 0,
+    "product_list_view": 0,
+    "cart_add": 1,
+    "cart_remove": 1,
+    "cart_view": 1,
+    "cart_update": 1,
+    "checkout_start": 2,
+    "checkout_step": 2,
+    "payment_info": 2,
+    "payment_failed": 2,
+    "coupon": 2,
+    "purchase": 3,
+    "refund": 4,
+    "cancel": 4,
+    "__tick": CONTROL,
+    "__link": CONTROL,
+}
+"""Event type to rank in the fold key; whatever is not named has rank 5."""
+
+OTHERS = 5
+
+Waiting = tuple[int, int, str, int, bytes, Event]
+"""An admitted event: fold key (ts_ms, rank, event_id), append time, id hash, the event."""
+
+_BAD = (MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class Poison(Struct, frozen=True):
+    """A line of the log that is no canonical event, by its record and place (from 0)."""
+
+    offset: int
+    line: int
+    reason: str
+    original: bytes = b""
+
+
+def fold_key(event: Event) -> tuple[int, int, str]:
+    """Return the event's place among those of its visitor (DESIGN, *The fold* 2)."""
+    return event.ts_ms, RANK.get(event.type, OTHERS), event.event_id
+
+
+def state_key(source: str, address: str) -> bytes:
+    """Return the key of a state: UTF-8 source, 0x1F, address."""
+    return f"{source}\x1f{address}".encode()
+
+
+def wrong(event: Event) -> str:
+    """Return why the event cannot be folded, empty where it can."""
+    if event.type == "__tick":
+        return ""
+    if not event.source:
+        return "source is empty"
+    if event.ts_ms <= 0:
+        return f"ts_ms is {event.ts_ms}"
+    if event.type == "__link":
+        named = event.visitor_id and event.to
+        return "" if named else "a link needs visitor_id and to"
+    if not event.event_id:
+        return "event_id is empty"
+    return "" if address_of(event) else "no visitor_id, user_id, cart_id or order_id"
+
+
+def not_after(event: Event, append_ms: int) -> Event:
+    """Return the event with a time no later than its append time (DESIGN, *Event: Time*)."""
+    return event if event.ts_ms <= append_ms else replace(event, ts_ms=append_ms)
+
+
+class LineReader:
+    """Decodes records. One decoder is kept, since making one costs more than a record."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(Event)
+
+    def read(self, record: LogRecord) -> tuple[list[Event], list[Poison]]:
+        """Return the record's events in order, and its poisoned lines."""
+        try:
+            return self._decoder.decode_lines(record.body), []
+        except _BAD:
+            return self._read_one_by_one(record)
+
+    def _read_one_by_one(self, record: LogRecord) -> tuple[list[Event], list[Poison]]:
+        events: list[Event] = []
+        poisons: list[Poison] = []
+        for place, line in enumerate(record.body.split(b"\n")):
+            if not line.strip():
+                continue
+            try:
+                events.append(self._decoder.decode(line))
+            except _BAD as error:
+                poisons.append(Poison(record.offset, place, str(error), line))
+        return events, poisons

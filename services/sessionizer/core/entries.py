@@ -1,0 +1,118 @@
+"""The overlay: states decoded while they are busy, at rest as bytes in the state store.
+
+Two generations make the least-recently-used rule cheap: what is looked up moves to the young one;
+when that is full, the old one goes, but for what still waits, changed, or is being committed.
+"""
+
+from collections.abc import Callable, Iterator
+
+from services.common.ports import StateReader
+from services.sessionizer.core.admission import Waiting
+from services.sessionizer.core.codec import Codec, State, head_of
+from services.sessionizer.core.policy import SourceRules
+
+
+class Entry:
+    """A state in memory with what waits to be folded into it.
+
+    ``waiting`` is in fold order; ``pending`` holds the id hashes of it. ``wake_s`` is the slot of
+    the wheel in which the key stands, 0 for none. ``counted`` is what the live counts hold of it.
+    """
+
+    __slots__ = (
+        "address",
+        "busy",
+        "counted",
+        "deadline",
+        "dirty",
+        "grace_ms",
+        "key",
+        "last_append",
+        "live_dirty",
+        "live_s",
+        "pending",
+        "rules",
+        "source",
+        "state",
+        "waiting",
+        "wake_s",
+    )
+
+    def __init__(self, key: str, source: str, address: str, rules: SourceRules) -> None:
+        self.key = key
+        self.source = source
+        self.address = address
+        self.rules = rules
+        self.grace_ms = rules.policy.time.grace_ms
+        self.state = State()
+        self.waiting: list[Waiting] = []
+        self.pending: set[bytes] = set()
+        self.last_append = 0
+        self.deadline: int | None = None
+        self.wake_s = 0
+        self.dirty = False
+        self.busy = False
+        self.live_s = 0
+        self.counted = 0
+        self.live_dirty = False
+
+    @property
+    def keeps(self) -> bool:
+        """Tell whether the entry must stay in memory."""
+        return bool(self.waiting) or self.dirty or self.busy
+
+
+class Entries:
+    """Entries by key, looked up in the overlay first, then in the states at rest."""
+
+    def __init__(
+        self, rules: Callable[[str], SourceRules], states: StateReader, codec: Codec, limit: int
+    ) -> None:
+        self._rules = rules
+        self._states = states
+        self._codec = codec
+        self._limit = limit
+        self.young: dict[str, Entry] = {}
+        self._old: dict[str, Entry] = {}
+
+    def get(self, key: str, source: str, address: str) -> Entry:
+        """Return the entry of a key, a fresh one where nothing is known of it."""
+        entry = self.young.get(key)
+        if entry is None:
+            entry = self._old.pop(key, None) or self._read(key, source, address)
+            self.young[key] = entry
+        return entry
+
+    def peek(self, source: str, address: str) -> Entry | None:
+        """Return the entry without keeping it, None where nothing is known of the address."""
+        key = f"{source}\x1f{address}"
+        entry = self.young.get(key) or self._old.get(key)
+        if entry is not None:
+            return entry
+        return None if self._states.get(key.encode()) is None else self._read(key, source, address)
+
+    def by_key(self, key: str) -> Entry:
+        """Return the entry of a key alone."""
+        source, _, address = key.partition("\x1f")
+        return self.get(key, source, address)
+
+    def _read(self, key: str, source: str, address: str) -> Entry:
+        entry = Entry(key, source, address, self._rules(source))
+        data = self._states.get(key.encode())
+        if data is not None:
+            head = head_of(data)
+            entry.state = self._codec.decode(data)
+            entry.wake_s, entry.live_s, entry.counted = head
+        return entry
+
+    def __iter__(self) -> Iterator[Entry]:
+        yield from self.young.values()
+        yield from self._old.values()
+
+    def shrink(self) -> None:
+        """Let go of entries not looked up lately, where there are more than the limit."""
+        if len(self.young) <= self._limit:
+            return
+        kept = {key: entry for key, entry in self._old.items() if entry.keeps}
+        self._old = self.young
+        self.young = kept

@@ -1,0 +1,62 @@
+"""The one fold: events of one visitor in order, deadlines between them.
+
+The partition, the live view, a dry run and the batch fold all come here, so that they cannot
+differ. DESIGN, *The fold* 2 and 3.
+"""
+
+from collections.abc import Sequence
+
+from services.sessionizer.core import visitor as machine
+from services.sessionizer.core.admission import AFTER_ALL, Waiting
+from services.sessionizer.core.codec import HASHES, State
+from services.sessionizer.core.out import Out
+from services.sessionizer.core.policy import SourceRules
+
+_KEPT = HASHES * 8
+
+
+def meet(state: State, source: str, address: str) -> State:
+    """Return the state with a visitor in it, a new one where there was none."""
+    if state.visitor is None:
+        state.visitor = machine.new_visitor(source, address)
+    return state
+
+
+def fold_run(state: State, run: Sequence[Waiting], rules: SourceRules, out: Out) -> None:
+    """Fold events that stand in fold order and none of which sorts before the frontier.
+
+    The state has met its visitor; there is at least one event.
+    """
+    visitor, fold = state.visitor, machine.fold
+    assert visitor is not None  # noqa: S101  the caller's promise, for the type checker
+    for item in run:
+        fold(visitor, item[5], rules, out)
+    state.frontier_ms, state.frontier_rank, state.frontier_id = item[:3]
+    remember(state, item[4] if len(run) == 1 else b"".join([item[4] for item in run]))
+
+
+def remember(state: State, digests: bytes) -> None:
+    """Keep the id hashes of the newest events."""
+    hashes = state.hashes + digests
+    state.hashes = hashes[-_KEPT:] if len(hashes) > _KEPT else hashes
+
+
+def pass_time(state: State, until_ms: int, rules: SourceRules, out: Out) -> bool:
+    """Fire the deadlines strictly before a time; tell whether there was one."""
+    visitor = state.visitor
+    if visitor is None:
+        return False
+    fired = False
+    due = machine.next_deadline(visitor, rules)
+    while due is not None and due < until_ms:
+        machine.advance(visitor, due + 1, rules, out)
+        state.frontier_ms, state.frontier_rank, state.frontier_id = due, AFTER_ALL, ""
+        fired = True
+        due = machine.next_deadline(visitor, rules)
+    return fired
+
+
+def late_order(state: State, item: Waiting, rules: SourceRules, out: Out) -> None:
+    """Let an order act that sorts before the frontier, on carts only."""
+    if state.visitor is not None:
+        machine.late_order(state.visitor, item[5], rules, out)

@@ -1,0 +1,42 @@
+"""How long a state is kept once its visitor has gone (DESIGN, *The fold* 5; ADR 2, A5)."""
+
+from services.sessionizer.core import visitor as machine
+from services.sessionizer.core.codec import State
+from services.sessionizer.core.links import SLACK_DAYS, day_of, expires_day, prune
+from services.sessionizer.core.policy import DAY, Policy
+
+
+def forgotten_ms(state: State, policy: Policy) -> int:
+    """Return when an idle visitor's state shrinks or goes, 0 for a state without a visitor.
+
+    A stub (frontier and id hashes) stays 2 hours after the later of the frontier and the last
+    arrival; what a buyer leaves, until nothing that may still come could ask for it.
+    """
+    visitor = state.visitor
+    if visitor is None or not machine.is_idle(visitor):
+        return 0
+    if state.hashes or not visitor.orders:
+        return max(state.frontier_ms, state.seen_ms) + policy.time.stub_ms
+    bought_ms = max(visitor.orders[1::2])
+    return bought_ms + policy.cart.past_buyer_ms + SLACK_DAYS * DAY
+
+
+def forget(state: State, clock_ms: int, policy: Policy) -> bool:
+    """Forget what need not be known any more; tell whether there was anything."""
+    changed = False
+    alias, visitor = state.alias, state.visitor
+    if alias is not None and expires_day(alias, policy.links) <= day_of(clock_ms):
+        if not prune(alias, day_of(clock_ms), policy.links):
+            state.alias = None
+        changed = True
+    ends_ms = forgotten_ms(state, policy)
+    if visitor is None or not ends_ms or ends_ms > clock_ms:
+        return changed
+    if state.hashes and visitor.orders:
+        state.visitor, state.hashes, state.sent = machine.stub(visitor), b"", b""
+    else:
+        state.visitor, state.hashes, state.sent = None, b"", b""
+        state.frontier_ms, state.frontier_rank, state.frontier_id = 0, 0, ""
+        state.seen_ms = 0
+    state.hold_ms = state.emit_ms = 0
+    return True

@@ -1,0 +1,186 @@
+"""Links: what ties a visitor to a cart, user or order id, and orders on their way along them.
+
+DESIGN, *Links*; ADR 2, F. A *visitor* sends, on receipt, one link a UTC day and alias, and its
+orders; an *alias* (its own address, such as ``cart:C``) remembers who was linked on which day, and
+the orders of a week and more, so that it does not matter which comes first.
+
+Sending again is harmless: a link is a day in a set, an order is known by its event id.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.json import decode, encode
+from msgspec.structs import replace
+from xxhash import xxh3_64_digest
+
+from schemas.event import Event
+from services.sessionizer.core.policy import DAY, Links
+
+PREFIXES = ("cart:", "user:", "order:")
+SLACK_DAYS = 4
+"""How much later than its day a link or order may still come: 72 hours, and what holds it up."""
+
+MEMORY = 16
+"""How many links a visitor remembers having sent; sending again only costs a line."""
+
+_ENTRY = 8
+
+
+class Kept(Struct, array_like=True, frozen=True, gc=False):
+    """An order at its alias: its day and event id, whom it names, its line."""
+
+    day: int
+    event_id: str
+    named: str
+    line: bytes
+
+
+class Alias(Struct, array_like=True):
+    """Who was linked on which day, as a bit a day from ``base``, and the orders kept."""
+
+    base: int = 0
+    linked: dict[str, int] = {}
+    orders: list[Kept] = []
+
+
+def day_of(ts_ms: int) -> int:
+    """Return the UTC day, counted from the epoch."""
+    return ts_ms // DAY
+
+
+def is_alias(address: str) -> bool:
+    """Tell whether the address is that of a cart, user or order id."""
+    return address.startswith(PREFIXES)
+
+
+def aliases_of(event: Event) -> Iterator[str]:
+    """Yield the addresses of the ids the event names besides its visitor (ADR 2, F1)."""
+    if event.cart_id:
+        yield f"cart:{event.cart_id}"
+    if event.user_id:
+        yield f"user:{event.user_id}"
+    if event.order_id:
+        yield f"order:{event.order_id}"
+
+
+def order_alias(event: Event) -> str:
+    """Return where an order that names a visitor goes as well, empty for nowhere (ADR 2, F2)."""
+    if event.cart_id:
+        return f"cart:{event.cart_id}"
+    return f"user:{event.user_id}" if event.user_id else ""
+
+
+def link(source: str, visitor_id: str, ts_ms: int, alias: str) -> Event:
+    """Return the control event that links a visitor to an alias."""
+    return Event(type="__link", source=source, visitor_id=visitor_id, ts_ms=ts_ms, to=alias)
+
+
+def new_links(event: Event, sent: bytes) -> tuple[list[Event], bytes]:
+    """Return the links the event asks for and what the visitor remembers having sent.
+
+    ``sent`` holds 8 bytes a link: 6 of the alias's hash, 2 of the day. The newest come last.
+    """
+    day = day_of(event.ts_ms)
+    stamp = (day & 0xFFFF).to_bytes(2, "big")
+    links = []
+    for alias in aliases_of(event):
+        entry = xxh3_64_digest(alias.encode())[:6] + stamp
+        if not holds(sent, entry):
+            links.append(link(event.source, event.visitor_id, event.ts_ms, alias))
+            sent = (sent + entry)[-MEMORY * _ENTRY :]
+    return links, sent
+
+
+def holds(blob: bytes, entry: bytes) -> bool:
+    """Tell whether one of the 8-byte entries of the blob is the given one."""
+    at = blob.find(entry)
+    while at >= 0 and at % _ENTRY:
+        at = blob.find(entry, at + 1)
+    return at >= 0
+
+
+def in_window(order_day: int, link_day: int, rules: Links) -> bool:
+    """Tell whether a link on a day reaches an order (ADR 2, F2)."""
+    return order_day - rules.back_days <= link_day <= order_day + rules.ahead_days
+
+
+def _window(alias: Alias, order_day: int, rules: Links) -> int:
+    low = max(order_day - rules.back_days - alias.base, 0)
+    high = order_day + rules.ahead_days - alias.base
+    return ((1 << (high + 1)) - (1 << low)) if high >= low else 0
+
+
+def add_link(alias: Alias, event: Event, rules: Links) -> tuple[list[Event], list[tuple[int, str]]]:
+    """Note a link; return the kept orders it brings to its visitor, and those found shared.
+
+    The shared ones as their day and event id. The alias is to be pruned to today beforehand.
+
+    Of one day no more than one visitor above the limit is noted: every window that holds the day
+    is shared from then on, whoever else comes. So an alias stays small.
+    """
+    day, visitor = day_of(event.ts_ms), event.visitor_id
+    bit = 1 << (day - alias.base) if day >= alias.base else 0
+    before = alias.linked.get(visitor, 0)
+    full = sum(1 for mask in alias.linked.values() if mask & bit) > rules.max_visitors
+    if not bit or before & bit or full:
+        return [], []
+    alias.linked[visitor] = before | bit
+    forwards: list[Event] = []
+    shared: list[tuple[int, str]] = []
+    for kept in alias.orders:
+        window = _window(alias, kept.day, rules)
+        if before & window or not bit & window:
+            continue
+        if len(linked_to(alias, kept.day, rules)) > rules.max_visitors:
+            shared.append((kept.day, kept.event_id))
+        elif visitor != kept.named:
+            forwards.append(replace(decode(kept.line, type=Event), to=visitor))
+    return forwards, shared
+
+
+def add_order(alias: Alias, event: Event, rules: Links) -> tuple[list[Event], bool]:
+    """Keep an order; return its copies for the visitors linked, and whether they are too many.
+
+    An order known already is left alone: ([], False).
+    """
+    if any(kept.event_id == event.event_id for kept in alias.orders):
+        return [], False
+    day = day_of(event.ts_ms)
+    alias.orders.append(Kept(day, event.event_id, event.visitor_id, encode(event)))
+    linked = linked_to(alias, day, rules)
+    if len(linked) > rules.max_visitors:
+        return [], True
+    return [replace(event, to=visitor) for visitor in linked if visitor != event.visitor_id], False
+
+
+def linked_to(alias: Alias, order_day: int, rules: Links) -> list[str]:
+    """Return the visitors linked in an order's window."""
+    window = _window(alias, order_day, rules)
+    return [visitor for visitor, mask in alias.linked.items() if mask & window]
+
+
+def _base(today: int, rules: Links) -> int:
+    return today - rules.back_days - rules.ahead_days - 2 * SLACK_DAYS
+
+
+def expires_day(alias: Alias, rules: Links) -> int:
+    """Return the day from which nothing of the alias can be needed."""
+    ends = [kept.day + rules.ahead_days + SLACK_DAYS for kept in alias.orders]
+    reach = rules.back_days + rules.ahead_days + 2 * SLACK_DAYS
+    ends += [alias.base + mask.bit_length() - 1 + reach for mask in alias.linked.values()]
+    return max(ends, default=alias.base) + 1
+
+
+def prune(alias: Alias, today: int, rules: Links) -> bool:
+    """Bring the alias up to a day and forget what is too old; tell whether anything is left."""
+    alias.orders = [
+        kept for kept in alias.orders if kept.day + rules.ahead_days + SLACK_DAYS >= today
+    ]
+    base = _base(today, rules)
+    if base > alias.base:
+        shift = base - alias.base if alias.base else 0
+        masks = {visitor: mask >> shift for visitor, mask in alias.linked.items()}
+        alias.linked = {visitor: mask for visitor, mask in masks.items() if mask}
+        alias.base = base
+    return bool(alias.linked or alias.orders)

@@ -1,0 +1,216 @@
+"""The live view: the fold of settled and waiting events, on a copy, and the counts of *now*.
+
+DESIGN, *The fold* 5. Counts are kept by second and stage, and mended only for the visitors touched
+since they were last asked for, so that a million visitors cost no more than those that moved.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import to_builtins
+
+from schemas.event import Event, address_of
+from schemas.rows import SignalRow
+from services.common.ports import StateReader
+from services.sessionizer.core import visitor as machine
+from services.sessionizer.core.admission import OTHERS, RANK, Waiting
+from services.sessionizer.core.codec import Codec, State
+from services.sessionizer.core.collect import Collector
+from services.sessionizer.core.entries import Entries, Entry
+from services.sessionizer.core.folding import fold_run, meet
+from services.sessionizer.core.policy import MINUTE, SourceRules
+from services.sessionizer.core.stages import STAGES
+from services.sessionizer.core.state import MACHINE, OPEN, Session, Visitor
+
+LIVE_MS = 30 * MINUTE
+"""A visitor is live for so long after the last active event."""
+
+UNSTAGED = "unstaged"
+"""Live visitors whose open session has touched no stage yet."""
+
+# What a state counts as: the stage's place from 1 (0: none) in the low bits, and two marks.
+_STAGE = 7
+_PERSON = 8
+_CART = 16
+
+_MANY = 3 * LIVE_MS // 1000
+"""Seconds kept at most where nobody asks."""
+
+
+def settled_view(state: State) -> tuple[int, int]:
+    """Return the second of the last active event (0: none) and what the state counts as."""
+    visitor = state.visitor
+    if visitor is None:
+        return 0, 0
+    session, cart = visitor.session, visitor.cart
+    if session is None:
+        return visitor.active_ms // 1000, _PERSON | (_CART if cart and not cart.outcome else 0)
+    counted = session.current + 1
+    if not _staff_or_machine(session):
+        counted |= _PERSON
+    if cart is not None and cart.outcome == OPEN:
+        counted |= _CART
+    return session.last_ms // 1000, counted
+
+
+def _staff_or_machine(session: Session) -> bool:
+    dims = session.dims
+    return dims.bot or dims.test or dims.excluded or bool(session.marks & MACHINE)
+
+
+def _plain(visitor: Visitor, rules: SourceRules) -> dict[str, Any]:
+    """Return the live state with rows as plain objects."""
+    plain: dict[str, Any] = to_builtins(machine.live(visitor, rules))
+    return plain
+
+
+class Counts:
+    """Live visitors by second of their last active event, and open carts, of one source."""
+
+    __slots__ = ("carts", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds: dict[int, list[int]] = {}
+        self.carts = 0
+
+    def add(self, second: int, counted: int, by: int) -> None:
+        """Count a state in (1) or out (-1)."""
+        if not counted & _PERSON:
+            return
+        if counted & _CART:
+            self.carts += by
+        if not second:
+            return
+        stages = self.seconds.get(second)
+        if stages is None:
+            stages = self.seconds[second] = [0] * (len(STAGES) + 1)
+            if len(self.seconds) > _MANY:
+                self.since(max(self.seconds) - LIVE_MS // 1000)
+        stages[counted & _STAGE] += by
+
+    def since(self, second: int) -> list[int]:
+        """Return how many are counted after a second, by stage; forget those before."""
+        self.seconds = {at: stages for at, stages in self.seconds.items() if at > second}
+        return [sum(column) for column in zip(*self.seconds.values(), strict=True)]
+
+
+class Live:
+    """What can be asked of a partition about now."""
+
+    def __init__(self, entries: Entries, codec: Codec) -> None:
+        self._entries = entries
+        self._codec = codec
+        self._touched: list[Entry] = []
+        self._sources: dict[str, Counts] = {}
+
+    def touch(self, entry: Entry) -> None:
+        """Note that the entry's live view has changed."""
+        entry.live_dirty = True
+        self._touched.append(entry)
+
+    def count(self, source: str, second: int, counted: int, by: int) -> None:
+        """Count a state at rest in or out."""
+        counts = self._sources.get(source)
+        if counts is None:
+            counts = self._sources[source] = Counts()
+        counts.add(second, counted, by)
+
+    def settle(self, entry: Entry, second: int, counted: int) -> None:
+        """Let the counts hold the entry as given."""
+        entry.live_dirty = False
+        if second != entry.live_s or counted != entry.counted:
+            self.count(entry.source, entry.live_s, entry.counted, -1)
+            self.count(entry.source, second, counted, 1)
+            entry.live_s, entry.counted = second, counted
+
+    def trim(self, limit: int) -> None:
+        """Forget the touched that have been counted since, where the list grows long."""
+        if len(self._touched) > limit:
+            self._touched = [entry for entry in self._touched if entry.live_dirty]
+
+    def refresh(self) -> None:
+        """Count anew the entries touched since."""
+        for entry in self._touched:
+            if entry.live_dirty:
+                self.settle(entry, *settled_view(self.state(entry)))
+        self._touched = []
+
+    def state(self, entry: Entry) -> State:
+        """Return the entry's state with what waits folded in; not to be changed."""
+        if not entry.waiting:
+            return entry.state
+        return self._ahead(entry)[0]
+
+    def _ahead(self, entry: Entry) -> tuple[State, Collector]:
+        """Return a copy of the state with what waits folded in, and what that would emit."""
+        state = meet(self._codec.copy(entry.state), entry.source, entry.address)
+        out = Collector(entry.last_append)
+        fold_run(state, entry.waiting, entry.rules, out)
+        return state, out
+
+    def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
+        """Return a visitor's live state in the API's shape, None for one never seen."""
+        entry = self._entries.peek(source, visitor_id)
+        visitor = None if entry is None else self.state(entry).visitor
+        return None if entry is None or visitor is None else _plain(visitor, entry.rules)
+
+    def visitors(self, source: str, clock_ms: int) -> dict[str, int]:
+        """Return live visitors by current stage, bots, tests and staff left out."""
+        self.refresh()
+        counts = self._sources.get(source)
+        if counts is None:
+            return dict.fromkeys((*STAGES, UNSTAGED), 0)
+        found = counts.since((clock_ms - LIVE_MS) // 1000) or [0] * (len(STAGES) + 1)
+        return {**dict(zip(STAGES, found[1:], strict=True)), UNSTAGED: found[0]}
+
+    def open_carts(self, source: str) -> int:
+        """Return how many episodes are open."""
+        self.refresh()
+        counts = self._sources.get(source)
+        return counts.carts if counts is not None else 0
+
+    def signals(self) -> list[SignalRow]:
+        """Return the signals that what waits would emit, by time; none of them is final."""
+        found: dict[str, SignalRow] = {}
+        for entry in self._entries:
+            if entry.waiting:
+                found.update(self._ahead(entry)[1].signals)
+        return sorted(found.values(), key=lambda row: (row.at_ms, row.signal_id))
+
+
+def preview(
+    events: Iterable[Event], rules: SourceRules, states: StateReader
+) -> list[dict[str, Any]]:
+    """Return for each event its stage and what it would do to session and cart.
+
+    One object an event in the given order: ``event_id``, ``stage``, and ``before`` and ``after``,
+    the live state of its visitor in the API's shape (None for one never seen). Events of one
+    visitor build on one another. Nothing is changed. Waiting events are not known here.
+    """
+    codec = Codec()
+    known: dict[str, State] = {}
+    return [_preview_one(event, rules, states, codec, known) for event in events]
+
+
+def _preview_one(
+    event: Event, rules: SourceRules, states: StateReader, codec: Codec, known: dict[str, State]
+) -> dict[str, Any]:
+    address = address_of(event)
+    key = f"{event.source}\x1f{address}"
+    if key not in known:
+        data = states.get(key.encode())
+        known[key] = State() if data is None else codec.decode(data)
+    state = known[key]
+    before = None if state.visitor is None else _plain(state.visitor, rules)
+    item: Waiting = (
+        event.ts_ms, RANK.get(event.type, OTHERS), event.event_id, event.ts_ms, b"", event,
+    )  # fmt: skip
+    out = Collector(event.ts_ms)
+    fold_run(meet(state, event.source, address), [item], rules, out)
+    visitor = state.visitor
+    return {
+        "event_id": event.event_id,
+        "before": before,
+        "after": None if visitor is None else _plain(visitor, rules),
+        "signals": [{"kind": row.kind, "stage": row.stage} for row in out.signals.values()],
+    }
