@@ -85,6 +85,11 @@ class Settings(BaseSettings):
     log_keep_hours: int = Field(
         72, ge=1, description="Hours a record stays in the log after it is applied and stored."
     )
+    log_keep_bytes: int = Field(
+        10 * 1024**3,
+        ge=1_000_000,
+        description="Bytes of the log beyond which applied and stored records go sooner.",
+    )
     events_keep_days: int = Field(
         400, ge=1, description="Days raw events are kept; aggregates outlive them."
     )

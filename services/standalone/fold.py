@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from schemas.rows import SignalRow
 from services.common.ports import Changes, LogRecord
 
 
@@ -15,7 +16,12 @@ class Unreadable(Protocol):
         ...
 
     @property
-    def line(self) -> bytes:
+    def line(self) -> int:
+        """Its place in the record, from 0."""
+        ...
+
+    @property
+    def original(self) -> bytes:
         """Its bytes."""
         ...
 
@@ -62,6 +68,6 @@ class Fold(Protocol):
         """Return how many carts are open."""
         ...
 
-    def live_signals(self, source: str) -> list[dict[str, Any]]:
+    def live_signals(self) -> list[SignalRow]:
         """Return the signals that waiting events alone have made."""
         ...

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from services.common.errors import MovingError
 from services.standalone.fold import Fold
 
@@ -47,7 +49,8 @@ class EngineLive:
 
     async def signals(self, source: str) -> list[dict[str, Any]]:
         """Return the signals that waiting events alone have made."""
-        return await self._ask(lambda fold: fold.live_signals(source))
+        found = await self._ask(lambda fold: fold.live_signals())
+        return [msgspec.to_builtins(row) for row in found if row.source == source]
 
     async def _ask(self, work: Callable[[Fold], T]) -> T:
         answer = asyncio.wrap_future(self._engine.ask(work))

@@ -114,8 +114,8 @@ class Sessionizer:
     def _apply(self, record: LogRecord) -> None:
         if not self._group:
             self._group_at = time.monotonic()
-        for number, unreadable in enumerate(self._fold.apply(record)):
-            self._bad.append(_dead_letter(unreadable, number, record.append_ms))
+        for unreadable in self._fold.apply(record):
+            self._bad.append(_dead_letter(unreadable, record.append_ms))
         self.read_to = record.offset
         self._group += 1
 
@@ -164,14 +164,14 @@ class Sessionizer:
             self._metrics.count("waymark_sessionizer_rows_total", len(rows), table=table)
 
 
-def _dead_letter(unreadable: Unreadable, number: int, received_ms: int) -> bytes:
+def _dead_letter(unreadable: Unreadable, received_ms: int) -> bytes:
     """Return the letter of a line nobody can read; read again, it makes the same letter."""
     try:
-        original, encoded = unreadable.line.decode(), False
+        original, encoded = unreadable.original.decode(), False
     except UnicodeDecodeError:
-        original, encoded = base64.b64encode(unreadable.line).decode(), True
+        original, encoded = base64.b64encode(unreadable.original).decode(), True
     letter = DeadLetter(
-        id=signal_id("dead_letter", str(unreadable.offset), str(number)),
+        id=signal_id("dead_letter", str(unreadable.offset), str(unreadable.line)),
         source="",
         received_ms=received_ms,
         code="unreadable",

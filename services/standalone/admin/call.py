@@ -1,0 +1,60 @@
+"""Runs a command where the data folder is: through the socket of the owner, or as its owner."""
+
+import threading
+from typing import Any
+
+from services.common.errors import FatalError
+from services.common.ports import Progress, nothing
+from services.common.settings import Settings
+from services.standalone import control
+from services.standalone.admin.commands import all_commands
+from services.standalone.admin.context import AdminContext
+from services.standalone.admin.registry import Registry, find
+from services.standalone.folder import Folder, FolderLock
+from services.standalone.parts import Parts, open_parts
+
+
+def call(
+    settings: Settings,
+    name: str,
+    args: dict[str, Any] | None = None,
+    progress: Progress = nothing,
+) -> Any:
+    """Do a command on the settings' data folder, whether ``waymark run`` runs on it or not."""
+    folder = Folder(settings.data)
+    try:
+        return control.ask(folder.control, name, args or {}, progress)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return _alone(settings, folder, name, args or {}, progress)
+
+
+def _alone(
+    settings: Settings, folder: Folder, name: str, args: dict[str, Any], progress: Progress
+) -> Any:
+    command = find(all_commands(), name)
+    with FolderLock(folder), open_parts(settings, _fatal) as parts:
+        parts.engine.catch_up()
+        return command.handler(AdminContext(parts=parts, progress=progress, running=False), args)
+
+
+def _fatal(error: BaseException) -> None:
+    raise FatalError(f"the log failed: {error}") from error
+
+
+class Runner:
+    """Runs commands inside the owning process, for its control socket and its HTTP endpoints."""
+
+    def __init__(self, parts: Parts, registry: Registry) -> None:
+        """Run these commands on these parts."""
+        self._parts = parts
+        self._registry = registry
+        self._alone = threading.Lock()
+
+    def run(self, name: str, args: dict[str, Any], progress: Progress = nothing) -> Any:
+        """Run one command in this thread; one that works alone waits for its turn."""
+        command = find(self._registry, name)
+        context = AdminContext(parts=self._parts, progress=progress, running=True)
+        if not command.alone:
+            return command.handler(context, args)
+        with self._alone:
+            return command.handler(context, args)
