@@ -19,8 +19,6 @@ NO_IDS = frozenset(
     {
         "",
         "-",
-        "-1",
-        "0",
         "(not set)",
         "00000000-0000-0000-0000-000000000000",
         "[]",
@@ -52,6 +50,9 @@ NO_IDS = frozenset(
 WHO_FIELDS = ("visitor_id", "user_id", "cart_id", "order_id")
 """An event names at least one of these."""
 
+NO_USERS = frozenset({"0", "-1"})
+"""What shop systems store as the user of a guest. (A visitor may well be numbered 0.)"""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_NO_ID = max(map(len, NO_IDS))
 _NOT_CONTENT = frozenset({"sent_ms", "ip"})
@@ -71,7 +72,7 @@ def who(draft: Draft, _ctx: Context) -> Refusal | None:
         if value is None:
             continue
         value = draft[name] = value.strip()
-        if is_no_id(value):
+        if is_no_id(value) or (name == "user_id" and value in NO_USERS):
             del draft[name]
         elif not value.isprintable() and _CONTROL.search(value):
             return Refusal("invalid_field", name, f"{name} holds a control character: {value!a}")
