@@ -115,6 +115,19 @@ def midnight(day: date, where: ZoneInfo) -> int:
     return _instant(datetime(day.year, day.month, day.day, tzinfo=where))
 
 
+def quarter_of(at_ms: int) -> tuple[int, int]:
+    """Return the quarter of an hour, UTC, that holds an instant: its start and end."""
+    start = at_ms - at_ms % QUARTER
+    return start, start + QUARTER
+
+
+def day_of(at_ms: int, where: ZoneInfo) -> tuple[int, int]:
+    """Return the local day that holds an instant: its start and end."""
+    day = datetime.fromtimestamp(at_ms / 1000, where).date()
+    start, end = midnight(day, where), midnight(day + timedelta(days=1), where)
+    return (start, end) if start <= at_ms < end else day_of(start - 1, where)
+
+
 def days(from_ms: int, to_ms: int, tz: str) -> list[tuple[int, int]]:
     """Return the whole local days within [from, to), each as its start and end."""
     found = buckets(from_ms, to_ms, "1d", tz) if to_ms > from_ms else []

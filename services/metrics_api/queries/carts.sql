@@ -28,9 +28,9 @@ SELECT
     toInt64(checkout_started AND bucket_ms IS NULL) AS checkouts_undecided,
     checkout_started * resolved AS checkouts,
     checkout_started * abandoned AS checkouts_abandoned,
-    ifNull(abandoned_value, 0) AS abandoned_value,
+    ifNull(cart.abandoned_value, 0) AS abandoned_value,
     recovered * abandoned_value AS recovered_value
-FROM carts FINAL
+FROM carts AS cart FINAL
 WHERE source = {source:String}
     AND ($anchored)
     AND ({bots:UInt8} OR NOT (bot OR test OR excluded))

@@ -29,38 +29,37 @@ FROM
     WHERE NOT provisional
     UNION ALL
     SELECT
-        back.at_ms AS t, ordered.head.currency AS currency, ordered.whose AS whose,
+        kept.at_ms AS t, head.currency AS currency, whose,
         toInt64(0) AS orders, toInt64(0) AS revenue,
-        least(ordered.head.value, back.given) - least(ordered.head.value, back.given - back.amount) AS refunds,
-        back.cancels AS cancels
+        least(head.value, given) - least(head.value, given - amount) AS refunds,
+        toInt64(kept.kind = 'cancel' AND nth = 1) AS cancels
     FROM
     (
         SELECT
-            order_id,
-            at_ms,
-            kept.value AS amount,
-            sum(amount) OVER (PARTITION BY order_id ORDER BY at_ms, event_id ROWS UNBOUNDED PRECEDING) AS given,
-            toInt64(kind = 'cancel' AND row_number() OVER (PARTITION BY order_id, kind ORDER BY at_ms, event_id) = 1) AS cancels
+            kept,
+            head,
+            whose,
+            if(kept.currency IN ('', head.currency) OR kept.all, kept.value, 0) AS amount,
+            sum(amount) OVER (PARTITION BY order_id ORDER BY kept.at_ms, event_id ROWS UNBOUNDED PRECEDING) AS given,
+            row_number() OVER (PARTITION BY order_id, kept.kind ORDER BY kept.at_ms, event_id) AS nth
         FROM
         (
             SELECT
                 order_id,
                 event_id,
                 argMin(
-                    tuple(at_ms, kind, least(greatest(ifNull(value, 1000000000000), 0), 1000000000000), currency)
-                    ::Tuple(at_ms Int64, kind String, value Int64, currency String),
-                    tuple(at_ms, visitor_id)
-                ) AS kept,
-                kept.at_ms AS at_ms,
-                kept.kind AS kind
-            FROM orders FINAL
-            WHERE source = {source:String}
-                AND kind IN ('refund', 'cancel')
+                    tuple(back.at_ms, back.kind, least(greatest(ifNull(back.value, 1000000000000), 0), 1000000000000), back.currency, back.value IS NULL)
+                    ::Tuple(at_ms Int64, kind String, value Int64, currency String, all Bool),
+                    tuple(back.at_ms, back.visitor_id)
+                ) AS kept
+            FROM orders AS back FINAL
+            WHERE back.source = {source:String}
+                AND back.kind IN ('refund', 'cancel')
                 AND order_id IN (SELECT order_id FROM orders WHERE source = {source:String} AND ($ordered))
             GROUP BY order_id, event_id
-        )
-    ) AS back
-    INNER JOIN ordered ON ordered.order_id = back.order_id
-    WHERE NOT ordered.provisional
+        ) AS given_back
+        INNER JOIN ordered ON ordered.order_id = given_back.order_id
+        WHERE NOT ordered.provisional
+    )
 )
 WHERE {bots:UInt8} OR NOT whose.hidden

@@ -19,7 +19,8 @@ SELECT
     toInt64(NOT open) AS closed_views,
     toInt64(NOT open AND place = length(pages)) AS exits,
     toInt64(NOT open AND page.time_ms IS NOT NULL) AS timed,
-    timed * ifNull(page.time_ms, 0) AS time_ms
+    timed * ifNull(page.time_ms, 0) AS time_ms,
+    if(open, NULL, page.time_ms) AS timed_ms
 FROM sessions FINAL
 ARRAY JOIN pages AS page, arrayEnumerate(pages) AS place
 WHERE source = {source:String}

@@ -1,0 +1,83 @@
+"""A question in, rows out, exactly as API.md words them (*Metrics*).
+
+``rows`` answers from storage; metrics of *now* (``kind == "now"``) come from the live view:
+``now_rows``. Both raise ``InvalidError`` naming the parameter and value they cannot take.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from services.common.errors import InvalidError
+from services.common.ports import LiveView, Storage
+from services.metrics_api.buckets import Bucket, buckets
+from services.metrics_api.causes import cause_rows
+from services.metrics_api.metric import STAGES, Metric
+from services.metrics_api.metric_query import Filter, MetricQuery, metric_of
+from services.metrics_api.metric_rows import count_row, grid, kept, pivoted, row_of
+from services.metrics_api.sums import asked, sums
+
+Rows = list[dict[str, Any]]
+
+
+def rows(storage: Storage, query: MetricQuery) -> Rows:
+    """Return the rows of a metric, by time and then by group.
+
+    Every bucket is present for every group that has data anywhere in the range; money is in
+    major units. Blocking: run it in a thread.
+    """
+    metric = metric_of(query)
+    if metric.kind == "now":
+        raise InvalidError(f"metric={metric.name!r} tells of now; it has no history")
+    found = buckets(query.from_ms, query.to_ms, query.step, query.tz)
+    if metric.name == "causes":
+        return cause_rows(storage, query, metric, found)
+    if metric.pivot:
+        return _stage_rows(storage, query, metric, found)
+    names = (*query.group_by, *(one for one in metric.always if one not in query.group_by))
+    fact = metric.fact_for(frozenset(names) | {one.dimension for one in query.filters})
+    ask = asked(query, fact, names, metric.measures)
+    overlap = any(one.touched or one.name in metric.overlaps for one in ask.groups)
+    return [
+        row_of(
+            metric, query, bucket, dict(zip(names, group, strict=True)), measured, overlap=overlap
+        )
+        for bucket, group, measured in grid(query, found, names, sums(storage, query, ask, found))
+    ]
+
+
+async def now_rows(live: LiveView, query: MetricQuery) -> Rows:
+    """Return the rows of a metric of now, from the live view; ``live_visitors`` by stage.
+
+    Raises ``MovingError`` where the partition has no owner right now.
+    """
+    metric = metric_of(query)
+    if metric.name == "open_carts":
+        return [count_row({}, await live.open_carts(query.source))]
+    if metric.name == "live_visitors":
+        found = await live.live_visitors(query.source)
+        stages = [*STAGES, *sorted(found.keys() - set(STAGES))]
+        return [
+            count_row({"stage": stage}, found.get(stage, 0))
+            for stage in stages
+            if kept(query.filters, "stage", stage)
+        ]
+    raise InvalidError(f"metric={metric.name!r} is no metric of now")
+
+
+def _stage_rows(storage: Storage, query: MetricQuery, metric: Metric, found: list[Bucket]) -> Rows:
+    """Turn one measure a stage into one row a stage; filters by stage choose among the rows."""
+    chosen = [stage for stage in STAGES if kept(query.filters, "stage", stage)]
+    names = tuple(name for name in query.group_by if name != "stage")
+    others: tuple[Filter, ...] = tuple(one for one in query.filters if one.dimension != "stage")
+    bare = replace(query, group_by=names, filters=others)
+    fact = metric.fact_for(frozenset(names))
+    ask = asked(bare, fact, names, (*STAGES, metric.undecided))
+    overlap = any(one.touched for one in ask.groups)
+    shown = []
+    for bucket, group, measured in grid(bare, found, names, sums(storage, bare, ask, found)):
+        for stage in chosen:
+            one = pivoted(metric, measured, stage)
+            dims = {"stage": stage, **dict(zip(names, group, strict=True))}
+            shown.append(row_of(metric, query, bucket, dims, one, overlap=overlap))
+    return shown
