@@ -210,7 +210,8 @@ class Forget(Protocol):
 class Hop(Struct, frozen=True):
     """One step of the pipeline: what it still has before it, and how old the oldest of that is.
 
-    ``lag`` counts ``unit`` (records, rows); None where it cannot be known now.
+    ``lag`` counts ``unit`` (records, rows); None where it cannot be known now. ``trouble`` says why
+    the hop does not work now, ``note`` what an operator should know while it does.
     """
 
     name: str
@@ -218,6 +219,7 @@ class Hop(Struct, frozen=True):
     age_ms: int | None
     unit: str = "records"
     trouble: str = ""
+    note: str = ""
 
 
 class PipelineHealth(Protocol):

@@ -150,6 +150,12 @@ class SqliteStates:
         with self._lock, sqlite.transaction(self._connection, self._path) as connection:
             connection.execute("DELETE FROM outbox_forwards WHERE seq <= ?", (up_to,))
 
+    def waiting_forwards(self) -> int:
+        """Return how many forwards wait for the log."""
+        with self._lock, sqlite.translated(self._path):
+            (number,) = self._connection.execute("SELECT count(*) FROM outbox_forwards").fetchone()
+        return int(number)
+
     # -- upkeep
 
     def count(self) -> int:

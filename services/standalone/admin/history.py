@@ -1,0 +1,149 @@
+"""``waymark import``, ``waymark rebuild`` and ``waymark policy try``: history through the core."""
+
+import uuid
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from schemas.context import Context, Salts
+from services.common.catalog_rows import Source
+from services.common.errors import InvalidError
+from services.common.policy_file import parse_policy
+from services.common.sites import site_of
+from services.formats.files import read_lines
+from services.formats.numbering import numbered
+from services.formats.registry import format_named
+from services.history.frontier import open_since_ms
+from services.history.intake import Rejected, Report, store
+from services.history.rebuild import Rules, Summary, Task, addresses_between, marked, rebuild
+from services.history.trial import Trial, trial
+from services.sessionizer.core.policy import SourceRules
+from services.standalone.admin.arguments import optional, required
+from services.standalone.admin.context import AdminContext
+from services.standalone.admin.registry import Command
+from services.standalone.admin.sources import source_named
+
+DAY_MS = 86_400_000
+
+
+class Imported(Struct, frozen=True):
+    """What ``waymark import`` did with a file."""
+
+    source: str
+    events: int
+    rejected: int
+    named: list[Rejected]
+    rebuilt: Summary
+
+
+def import_file(context: AdminContext, args: dict[str, Any]) -> Imported:
+    """Store a file's events, then rebuild the visitors they name and those linked to them."""
+    source = source_named(context, args)
+    path = Path(required(args, "file", str))
+    read = format_named(optional(args, "format", str) or "waymark")
+    report = Report()
+    size = path.stat().st_size if path.exists() else None
+    lines = read_lines(path, lambda done: context.progress(done, size, "import"))
+    store(numbered(read(lines)), _context(context, source), partial(_write, context), report)
+    task = _task(context, source, context.rules)
+    rebuilt = rebuild(
+        context.storage, task, partial(_write, context), report.addresses, context.progress
+    )
+    return Imported(source.name, report.events, report.rejected, report.named, rebuilt)
+
+
+def rebuild_source(context: AdminContext, args: dict[str, Any]) -> Summary:
+    """Recompute a source from its stored events; ``dry_run`` only counts what would change.
+
+    ``from_ms`` and ``to_ms`` choose the visitors with an event between; ``marked`` those whom late
+    events have marked; without either, everybody.
+    """
+    source = source_named(context, args)
+    task = _task(context, source, _rules(context, source, args))
+    write = None if optional(args, "dry_run", bool) else partial(_write, context)
+    addresses = _chosen(context, source, args)
+    return rebuild(context.storage, task, write, addresses, context.progress)
+
+
+def try_policy(context: AdminContext, args: dict[str, Any]) -> Trial:
+    """Recompute yesterday (or from-to) under another policy and show both; nothing is stored."""
+    source = source_named(context, args)
+    if optional(args, "policy", str) is None:
+        raise InvalidError("policy is missing: name a policy file to try")
+    now_ms = context.clock.now_ms()
+    from_ms = optional(args, "from_ms", int)
+    to_ms = optional(args, "to_ms", int) or now_ms
+    if from_ms is None:
+        from_ms = to_ms - DAY_MS
+    return trial(
+        context.storage,
+        _task(context, source, context.rules),
+        _rules(context, source, args),
+        (from_ms, to_ms),
+        context.progress,
+    )
+
+
+def _chosen(context: AdminContext, source: Source, args: dict[str, Any]) -> list[str] | None:
+    if optional(args, "marked", bool):
+        return marked(context.storage, source.name)
+    from_ms, to_ms = optional(args, "from_ms", int), optional(args, "to_ms", int)
+    if from_ms is None and to_ms is None:
+        return None
+    bounds = (from_ms or 0, to_ms or context.clock.now_ms())
+    return addresses_between(context.storage, source.name, *bounds)
+
+
+def _rules(context: AdminContext, source: Source, args: dict[str, Any]) -> Rules:
+    text = optional(args, "policy", str)
+    if text is None:
+        return context.rules
+    rules = SourceRules(parse_policy(text, optional(args, "policy_name", str) or "policy"))
+    return lambda _source: SourceRules(rules.policy, source.currency)
+
+
+def _task(context: AdminContext, source: Source, rules: Rules) -> Task:
+    """Rows get versions above all that the fold has stated, below all that it will."""
+    clock_ms = context.with_fold(lambda fold: fold.clock_ms)
+    meta = context.states.meta()
+    return Task(
+        source=source.name,
+        rules=rules,
+        as_of_ms=max(context.clock.now_ms(), clock_ms),
+        version=max(clock_ms << 20, meta.version if meta else 0),
+        live_from=partial(_live_from, context),
+    )
+
+
+def _live_from(context: AdminContext, source: str, address: str) -> int:
+    return open_since_ms(context.states.get(f"{source}\x1f{address}".encode()))
+
+
+def _context(context: AdminContext, source: Source) -> Context:
+    now_ms = context.clock.now_ms()
+    salts = context.catalog.salts(now_ms)
+    return Context(
+        site=site_of(source, context.rules(source.name).policy),
+        received_ms=now_ms,
+        new_id=_random_id,
+        key="test" if source.test else "server",
+        salts=Salts(salts.today, salts.yesterday or b""),
+        max_age_ms=None,
+    )
+
+
+def _random_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _write(context: AdminContext, table: str, lines: list[bytes]) -> None:
+    context.storage.insert(table, lines, "")
+
+
+COMMANDS = {
+    "import": Command(import_file),
+    "rebuild": Command(rebuild_source),
+    "policy.try": Command(try_policy),
+}
