@@ -48,7 +48,10 @@ def scroll(draft: Draft, _ctx: Context) -> Refusal | None:
 
 def country(draft: Draft, _ctx: Context) -> Refusal | None:
     """Write two-letter country codes alike; drop what CDNs send for unknown."""
-    code = draft["country"].strip()
+    code = draft.get("country", "").strip()
+    if not code:  # a browser key's request may come without one
+        draft.pop("country", None)
+        return None
     code = code.upper() if len(code) == _COUNTRY_LETTERS else code
     draft["country"] = "" if code in _NO_COUNTRY else code
     return None

@@ -60,7 +60,10 @@ def arrival(draft: Draft, ctx: Context) -> Refusal | None:
 
 def machine(draft: Draft, _ctx: Context) -> Refusal | None:
     """Fill device, browser, system and ``bot`` from the user agent."""
-    device, browser, system, bot = read_agent(draft["ua"])
+    agent = draft.get("ua")
+    if not agent:  # a browser key's request may come without the header
+        return None
+    device, browser, system, bot = read_agent(agent)
     draft.setdefault("device", device)
     draft.setdefault("browser", browser)
     draft.setdefault("os", system)
