@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
+import msgspec
 from msgspec import Struct
 
 from schemas.event import Event
@@ -55,7 +56,7 @@ class Previewer(Protocol):
     """Tells what events would do, folding them onto the live state and keeping nothing."""
 
     async def __call__(self, source: str, events: Sequence[Event]) -> list[dict[str, Any]]:
-        """Return one object an event, in order: ``stage``, ``session``, ``cart`` as in API.md."""
+        """Return one object an event, in order; its fields stand in the answer beside the event."""
         ...
 
 
@@ -138,7 +139,7 @@ class Ingest:
             if _asks_dry_run(scope["query_string"]):
                 return await self._dry_run(grant, batch)
             await self._store.save(grant, batch, lease)
-        return Answer(200, report(batch))
+        return _verdict(batch)
 
     def _authorize(self, headers: Mapping[bytes, bytes]) -> Grant:
         grant = self._catalog.grant(secret_of(headers))
@@ -150,11 +151,14 @@ class Ingest:
     async def _dry_run(self, grant: Grant, batch: Batch) -> Answer:
         if self._preview is None:
             raise retry_later("unavailable", "dry_run needs the live state, which is not here")
+        events = [msgspec.json.decode(event.line, type=Event) for event in batch.events]
         try:
-            previews = await self._preview(grant.source.name, batch.events)
+            previews = await self._preview(grant.source.name, events)
         except RetryableError as error:
             raise retry_later("unavailable", "the live state does not answer now") from error
-        return Answer(200, dry_run_report(batch, previews))
+        _verdict(batch)
+        policy = self._intake.policy(grant.source.name)
+        return Answer(200, dry_run_report(batch, events, previews, policy))
 
 
 def create_ingest(
@@ -201,6 +205,13 @@ def ingest_first(ingest: App, rest: App) -> App:
         await (ingest if hot else rest)(scope, receive, send)
 
     return front
+
+
+def _verdict(batch: Batch) -> Answer:
+    unreadable = batch.unreadable()
+    if unreadable:
+        raise RefusalError("invalid_body", unreadable)
+    return Answer(200, report(batch))
 
 
 def _check_path(scope: Scope) -> None:

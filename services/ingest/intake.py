@@ -14,9 +14,8 @@ from msgspec import Struct
 
 from schemas.body import split
 from schemas.context import Context, Salts, Site, site
-from schemas.event import Event
 from schemas.ids import dead_letter_id
-from schemas.normalise import normalise
+from schemas.normalise import Prepared, prepare
 from schemas.refusal import BodyRefusal, Refusal, Warned
 from schemas.rows import DeadLetter
 from services.common.catalog import Catalog
@@ -34,11 +33,21 @@ class Batch(Struct):
     """What one body came to; refusals, warnings and events name items by their place in it."""
 
     received: int
-    events: list[Event]
+    events: list[Prepared]
     places: list[int]
     refusals: list[tuple[int, Refusal]]
     warnings: list[tuple[int, Warned]]
     letters: list[DeadLetter]
+
+    def unreadable(self) -> str:
+        """Return why the body is no JSON at all, "" where any of its items could be read.
+
+        Its items are kept as dead letters all the same, but its sender must be told plainly.
+        """
+        codes = {refusal.code for _, refusal in self.refusals}
+        if self.events or codes != {"invalid_json"}:
+            return ""
+        return self.refusals[0][1].message
 
     def letter_bytes(self) -> int:
         """Return about how much memory the dead letters hold."""
@@ -74,7 +83,7 @@ class Intake:
         batch = Batch(len(items), [], [], [], [], [])
         warned = context.tally.warnings
         for place, item in enumerate(items):
-            found = normalise(item, context)
+            found = prepare(item, context)
             if isinstance(found, Refusal):
                 batch.refusals.append((place, found))
                 continue
@@ -85,6 +94,10 @@ class Intake:
         if batch.refusals:
             batch.letters = _letters(items, batch.refusals, context)
         return batch
+
+    def policy(self, source: str) -> Policy:
+        """Return the policy of a source."""
+        return self._rules(source).policy
 
     def _context(self, grant: Grant, caller: Caller) -> Context:
         now_ms = self._clock.now_ms()
@@ -107,7 +120,7 @@ class Intake:
 
     def _site(self, source: Source) -> Site:
         """Return the source's site, the same one while source and policy stand: it has a memo."""
-        policy = self._rules(source.name).policy
+        policy = self.policy(source.name)
         known = self._sites.get(source.name)
         if known and known[0] is source and known[1] is policy:
             return known[2]

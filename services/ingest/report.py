@@ -8,6 +8,8 @@ import msgspec
 from schemas.event import Event
 from schemas.money import to_text
 from services.ingest.intake import Batch
+from services.sessionizer.core.policy import Policy
+from services.sessionizer.core.stages import STAGES, UNSTAGED, stage_of
 
 AMOUNTS = ("value", "shipping", "tax", "discount")
 
@@ -19,13 +21,15 @@ def report(batch: Batch) -> bytes:
     return msgspec.json.encode(_verdict(batch))
 
 
-def dry_run_report(batch: Batch, previews: Sequence[Mapping[str, Any]]) -> bytes:
+def dry_run_report(
+    batch: Batch, events: Sequence[Event], previews: Sequence[Mapping[str, Any]], policy: Policy
+) -> bytes:
     """Return the answer to a dry run: the verdict, and each event with what it would do."""
-    events = [
-        {"index": place, "event": shown(event), **preview}
-        for place, event, preview in zip(batch.places, batch.events, previews, strict=True)
+    told = [
+        {"index": place, "event": shown(event), "stage": _stage(event, policy), **preview}
+        for place, event, preview in zip(batch.places, events, previews, strict=True)
     ]
-    return msgspec.json.encode({"dry_run": True, **_verdict(batch), "events": events})
+    return msgspec.json.encode({"dry_run": True, **_verdict(batch), "events": told})
 
 
 def shown(event: Event) -> dict[str, Any]:
@@ -38,6 +42,11 @@ def shown(event: Event) -> dict[str, Any]:
         if "price" in product:
             product["price"] = to_text(product["price"], event.currency)
     return fields
+
+
+def _stage(event: Event, policy: Policy) -> str | None:
+    place = stage_of(event, policy)
+    return None if place == UNSTAGED else STAGES[place]
 
 
 def _verdict(batch: Batch) -> dict[str, Any]:

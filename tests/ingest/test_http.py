@@ -1,0 +1,288 @@
+"""The main behaviours over a real server, as a storefront meets them."""
+
+import asyncio
+import base64
+import gzip
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from backports import zstd
+
+from services.common.hosts import guard_hosts
+from services.ingest.app import ingest_first
+from tests.ingest.parts import VIEW, Parts, call, serving
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    return Parts(tmp_path)
+
+
+@pytest.fixture
+async def client(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
+    app = guard_hosts(parts.app, "127.0.0.1")
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as made:
+        made.headers["Authorization"] = f"Bearer {parts.key}"
+        yield made
+    parts.catalog.close()
+
+
+def view(n: int) -> dict[str, Any]:
+    return VIEW | {"event_id": f"e{n}", "visitor_id": f"v{n}"}
+
+
+async def test_an_event_is_answered_once_the_log_has_it(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    answer = await client.post("/v1/events", json=VIEW)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {"received": 1, "accepted": 1, "errors": []}
+    (event,) = parts.events()
+    assert (event.source, event.type, event.visitor_id) == ("shop", "page_view", "v1")
+    assert event.received_ms == parts.clock.now_ms()
+
+
+@pytest.mark.parametrize("form", ["array", "lines"])
+async def test_arrays_and_lines_are_taken_in_order(
+    parts: Parts, client: httpx.AsyncClient, form: str
+) -> None:
+    items = [view(n) for n in range(50)]
+    body = json.dumps(items) if form == "array" else "\n".join(map(json.dumps, items)) + "\n"
+    kind = "application/json" if form == "array" else "application/x-ndjson"
+    answer = await client.post("/v1/events", content=body, headers={"content-type": kind})
+    assert answer.json() == {"received": 50, "accepted": 50, "errors": []}
+    assert [event.event_id for event in parts.events()] == [f"e{n}" for n in range(50)]
+    assert len(parts.log.records) == 1  # one publish a request
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+async def test_compressed_bodies_are_taken_also_unnamed(
+    parts: Parts, client: httpx.AsyncClient, encoding: str, named: bool
+) -> None:
+    compress = gzip.compress if encoding == "gzip" else zstd.compress
+    headers = {"content-encoding": encoding} if named else {}
+    body = compress(json.dumps([view(1), view(2)]).encode())
+    answer = await client.post("/v1/events", content=body, headers=headers)
+    assert answer.json()["accepted"] == 2
+    assert len(parts.events()) == 2
+
+
+async def test_a_refused_item_leaves_the_rest_accepted_and_is_kept(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    bad = b'{"type":"page_view","event_id":"bad","visitor_id":"null"}'
+    body = b"[" + json.dumps(view(1)).encode() + b"," + bad + b"," + json.dumps(view(2)).encode()
+    answer = await client.post("/v1/events", content=body + b"]")
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["received"], told["accepted"]) == (3, 2)
+    (error,) = told["errors"]
+    assert set(error) == {"index", "event_id", "code", "field", "message"}
+    assert (error["index"], error["event_id"]) == (1, "bad")
+    assert [event.event_id for event in parts.events()] == ["e1", "e2"]
+    (letter,) = parts.log.letters.values()
+    assert letter.original.encode() == bad
+    assert (letter.source, letter.code, letter.event_id) == ("shop", error["code"], "bad")
+    assert parts.counted('waymark_ingest_events_total{outcome="accepted",source="shop"}') == 2
+    assert parts.counted('waymark_ingest_events_total{outcome="refused",source="shop"}') == 1
+    assert parts.counted(f'waymark_ingest_refused_total{{code="{letter.code}"}}') == 1
+
+
+async def test_every_way_to_name_the_key(parts: Parts, client: httpx.AsyncClient) -> None:
+    del client.headers["Authorization"]
+    basic = base64.b64encode(f"{parts.key}:".encode()).decode()
+    for headers in (
+        {"Authorization": f"Bearer {parts.key}"},
+        {"authorization": f"bearer  {parts.key}"},
+        {"Authorization": f"Basic {basic}"},
+        {"X-Write-Key": parts.key},
+    ):
+        answer = await client.post("/v1/events", json=VIEW, headers=headers)
+        assert answer.status_code == 200, headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic !!!"},
+        {"Authorization": "Basic " + base64.b64encode(b"wrong:").decode()},
+        {"Authorization": "Digest x"},
+        {"X-Write-Key": "wrong"},
+    ],
+)
+async def test_without_a_known_key_nothing_is_taken(
+    parts: Parts, client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    del client.headers["Authorization"]
+    answer = await client.post("/v1/events", json=VIEW, headers=headers)
+    assert answer.status_code == 401
+    assert set(answer.json()) == {"code", "message"}
+    assert answer.json()["code"] == "unauthorized"
+    assert parts.events() == []
+
+
+async def test_a_revoked_key_is_refused_at_once(parts: Parts, client: httpx.AsyncClient) -> None:
+    key, secret = parts.catalog.create_key("shop")
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert (await client.post("/v1/events", json=VIEW, headers=headers)).status_code == 200
+    parts.catalog.revoke_key(key.id)
+    assert (await client.post("/v1/events", json=VIEW, headers=headers)).status_code == 401
+
+
+async def test_while_the_log_is_down_nothing_is_acknowledged(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    parts.log.refuse = True
+    for body in (json.dumps(VIEW), '{"type":"page_view"}', f"[{json.dumps(VIEW)},{{}}]"):
+        answer = await client.post("/v1/events", content=body)
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "unavailable"
+        assert int(answer.headers["retry-after"]) > 0
+    assert parts.events() == []
+    assert parts.log.letters == {}
+    assert parts.counted('waymark_ingest_events_total{outcome="accepted",source="shop"}') == 0
+    parts.log.refuse = False
+    assert (await client.post("/v1/events", json=VIEW)).status_code == 200
+
+
+async def test_a_body_beyond_the_limit_is_refused_and_the_connection_goes_on(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    for body in (b" " * 600_000, gzip.compress(b" " * 600_000)):
+        answer = await client.post("/v1/events", content=body)
+        assert answer.status_code == 413
+        assert answer.json()["code"] == "too_large"
+    assert (await client.post("/v1/events", json=VIEW)).status_code == 200
+
+
+async def test_too_many_items_are_refused_whole(parts: Parts, client: httpx.AsyncClient) -> None:
+    item = '{"type":"scroll","visitor_id":"v"}'
+    answer = await client.post("/v1/events", content=f"[{','.join([item] * 2_501)}]")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert parts.events() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"hello", b"17", b"null", b'"x"', b"[{}", b'{"type":'])
+async def test_what_is_no_list_of_events_is_refused_whole(
+    parts: Parts, client: httpx.AsyncClient, body: bytes
+) -> None:
+    answer = await client.post("/v1/events", content=body)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"code", "message"}
+    assert answer.json()["code"] == "invalid_body"
+    assert parts.events() == []
+
+
+async def test_a_body_that_is_no_json_is_kept_all_the_same(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    await client.post("/v1/events", content=b'{"type":')
+    assert [letter.original for letter in parts.log.letters.values()] == ['{"type":']
+
+
+async def test_an_empty_list_is_taken(parts: Parts, client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/events", json=[])
+    assert answer.json() == {"received": 0, "accepted": 0, "errors": []}
+    assert parts.log.records == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "application/xml"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "application/json; charset=utf-16"},
+        {"content-encoding": "br"},
+        {"content-encoding": "gzip, gzip"},
+    ],
+)
+async def test_other_media_types_are_refused(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    answer = await client.post("/v1/events", content=json.dumps(VIEW), headers=headers)
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "unsupported_media_type"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json; charset=UTF-8", "application/x-ndjson", "text/plain;charset=utf-8", None],
+)
+async def test_media_types_of_json_are_taken(client: httpx.AsyncClient, kind: str | None) -> None:
+    headers = {"content-type": kind} if kind else {}
+    answer = await client.post("/v1/events", content=json.dumps(VIEW), headers=headers)
+    assert answer.status_code == 200
+
+
+async def test_other_methods_and_paths_are_told_in_our_form(client: httpx.AsyncClient) -> None:
+    put = await client.put("/v1/events", json=VIEW)
+    assert (put.status_code, put.json()["code"]) == (405, "method_not_allowed")
+    assert put.headers["allow"] == "POST, OPTIONS"
+    other = await client.post("/v1/other", json=VIEW)
+    assert (other.status_code, other.json()["code"]) == (404, "not_found")
+
+
+async def test_a_foreign_host_is_refused_on_loopback(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/events", json=VIEW, headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_host")
+
+
+async def test_a_dry_run_tells_all_and_stores_nothing(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    cart = {
+        "type": "cart_add",
+        "event_id": "c1",
+        "visitor_id": "v1",
+        "currency": "KWD",
+        "products": [{"product_id": "p", "price": "1.5"}],
+    }
+    body = [cart, {"type": "page_view"}, VIEW]
+    answer = await client.post("/v1/events?dry_run=true", json=body)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["received"], told["accepted"], len(told["errors"])) == (3, 2, 1)
+    first, second = told["events"]
+    assert (first["index"], second["index"]) == (0, 2)
+    assert first["event"]["products"] == [{"product_id": "p", "price": "1.500", "quantity": 1}]
+    assert (first["stage"], first["session"], first["cart"]) == ("intent", {"n": 0}, None)
+    assert second["stage"] == "discovery"
+    assert parts.log.records == []
+    assert parts.log.letters == {}
+    stored = await client.post("/v1/events?dry_run=false", json=VIEW)
+    assert "events" not in stored.json()
+    assert len(parts.events()) == 1
+    unclear = await client.post("/v1/events?dry_run=maybe", json=VIEW)
+    assert (unclear.status_code, unclear.json()["code"]) == (400, "invalid_body")
+
+
+async def test_many_clients_at_once_lose_nothing(parts: Parts, client: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(
+        *(client.post("/v1/events", json=[view(n), view(n + 1_000)]) for n in range(100))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({event.event_id for event in parts.events()}) == 200
+    assert parts.app.budget.used == 0
+
+
+async def test_reads_of_the_same_path_go_to_the_rest(parts: Parts) -> None:
+    reached = []
+
+    async def rest(scope: Any, receive: Any, send: Any) -> None:
+        reached.append((scope["method"], scope["path"]))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    front = ingest_first(parts.app, rest)
+    for method, path in (("GET", "/v1/events"), ("POST", "/v1/metrics"), ("POST", "/v1/events")):
+        await call(front, method=method, path=path)
+    assert reached == [("GET", "/v1/events"), ("POST", "/v1/metrics")]
+    parts.catalog.close()
