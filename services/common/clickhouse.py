@@ -33,6 +33,13 @@ SETTINGS: dict[str, Any] = {
     "output_format_json_quote_64bit_integers": 0,
 }
 
+HTTP: dict[str, Any] = {
+    # Statements of several threads share no session.
+    "autogenerate_session_id": False,
+    # The edges of many buckets do not fit into a URL.
+    "form_encode_query_params": True,
+}
+
 _LATER = frozenset({
     "MEMORY_LIMIT_EXCEEDED", "NOT_ENOUGH_SPACE", "TOO_MANY_PARTS", "TIMEOUT_EXCEEDED",
     "SOCKET_TIMEOUT", "NETWORK_ERROR", "TABLE_IS_READ_ONLY", "TOO_MANY_SIMULTANEOUS_QUERIES",
@@ -147,7 +154,7 @@ def _create(address: dict[str, Any], database: str) -> None:
 
 def _connect(address: dict[str, Any], database: str) -> Any:
     where = urlsplit(address["dsn"])
-    http: dict[str, Any] = {"autogenerate_session_id": False} if where.scheme != "chdb" else {}
+    http: dict[str, Any] = {} if where.scheme == "chdb" else dict(HTTP)
     try:
         return clickhouse_connect.get_client(
             **address, **http, database=database, settings=dict(SETTINGS)

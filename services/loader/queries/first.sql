@@ -1,0 +1,3 @@
+SELECT min($anchor) AS first, count() AS n
+FROM $table
+WHERE source = {source:String}
