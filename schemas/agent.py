@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 import crawleruseragents
 import ua_parser
@@ -22,27 +21,26 @@ _MOBILE = re.compile(r"mobi|iphone|ipod|android|phone|blackberry|opera mini")
 _DESKTOP = re.compile(r"windows|macintosh|mac os x|linux|x11|cros|bsd")
 
 
-class Agent(NamedTuple):
-    """``device`` is desktop, mobile, tablet, tv or other; texts are ``""`` where unknown."""
-
-    device: str
-    browser: str
-    os: str
-    bot: bool
-
-
-NOBODY = Agent("", "", "", bot=False)
+MACHINE = frozenset({"device", "browser", "os", "bot"})
+"""What a user agent tells: ``device`` is desktop, mobile, tablet, tv or other."""
 
 
 @lru_cache(maxsize=20_000)
-def read_agent(ua: str) -> Agent:
-    """Return what a user agent says of itself; the first 1,000 characters are looked at."""
+def read_agent(ua: str) -> dict[str, str | bool]:
+    """Return the fields of ``MACHINE`` that are known; ``bot`` stands there only where it is one.
+
+    The first 1,000 characters are looked at. The answer is kept: it is not to be changed.
+    """
     ua = ua[:_LONGEST]
     result = ua_parser.parse(ua)
-    browser = result.user_agent.family if result.user_agent else ""
-    system = result.os.family if result.os else ""
-    bot = crawleruseragents.is_crawler(ua)
-    return Agent(_device(ua.lower()), browser, system, bot)
+    found: dict[str, str | bool] = {"device": _device(ua.lower())} if ua else {}
+    if result.user_agent:
+        found["browser"] = result.user_agent.family
+    if result.os:
+        found["os"] = result.os.family
+    if crawleruseragents.is_crawler(ua):
+        found["bot"] = True
+    return found
 
 
 def _device(lowered: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from schemas import place
 from schemas.money import exponents, to_minor
 from schemas.refusal import Refusal, shown
-from schemas.urls import take_apart
 
 if TYPE_CHECKING:
     from schemas.context import Context
@@ -41,23 +41,24 @@ def amounts(draft: Draft, _ctx: Context) -> Refusal | None:
     return None
 
 
-def products(draft: Draft, _ctx: Context) -> Refusal | None:
-    """Turn prices into minor units, see that each line says of what, and mask its URLs."""
+def products(draft: Draft, ctx: Context) -> Refusal | None:
+    """Turn prices into minor units, and mask what lines hold of URLs."""
     exponent = exponents().get(draft["currency"], _DEFAULT_EXPONENT)
     for index, line in enumerate(draft["products"]):
-        if not line.get("product_id"):
-            field = f"products[{index}].product_id"
-            message = f"{field} is missing: a line says which product it is"
-            return Refusal("missing_field", field, message, draft["event_id"])
         if "price" in line:
             minor = to_minor(line["price"], exponent)
             if minor is None or minor < 0:
                 return _no_amount(draft, f"products[{index}].price", line["price"])
             line["price"] = minor
-        for name in ("url", "image_url"):
-            if name in line:
-                line[name] = take_apart(line[name]).url
+        if "url" in line or "image_url" in line:
+            _mask_urls(line, ctx)
     return None
+
+
+def _mask_urls(line: Draft, ctx: Context) -> None:
+    for name in ("url", "image_url"):
+        if name in line:
+            line[name] = place.stored_url(ctx.site, line[name])
 
 
 def _no_amount(draft: Draft, field: str, value: Any) -> Refusal:

@@ -1,5 +1,6 @@
 """What normalisation is told beside the item: of the source, of the request, and what to count."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -7,16 +8,15 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from schemas.refusal import Warned
+from schemas.times import EARLIEST_MS
 from schemas.urls import plain_host
 
 KeyKind = Literal["server", "browser", "test"]
 LIVE_MAX_AGE_MS = 72 * 3_600_000
 """DESIGN, *Time*: older events are history, which has its own way in."""
-
-CACHE_ENTRIES = 20_000
-"""A cache of a source is emptied when it holds so many; each entry is below 1 KiB."""
 
 
 class Site(Struct, frozen=True, kw_only=True, eq=False):
@@ -35,7 +35,7 @@ class Site(Struct, frozen=True, kw_only=True, eq=False):
     exclude_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     exclude_users: frozenset[str] = frozenset()
     exclude_hosts: frozenset[str] = frozenset()
-    memo: dict[str, dict[Any, Any]] = field(default_factory=dict)
+    memo: dict[str, dict[Any, Any]] = field(default_factory=lambda: defaultdict(dict))
 
 
 class Salts(Struct, frozen=True):
@@ -61,8 +61,8 @@ class Context(Struct, frozen=True, kw_only=True):
 
     ``sent_ms`` is the client's clock when it sent; ``max_age_ms`` None takes history of any age.
     ``client_ip``, ``ua`` and ``country`` of a ``browser`` key are the shopper's; of others they
-    are not looked at. ``new_id`` makes a random id. ``provisional_orders``: orders of a browser
-    key wait for a server's copy.
+    are not looked at. ``oldest_ms`` is worked out. ``new_id`` makes a random id.
+    ``provisional_orders``: orders of a browser key wait for a server's copy.
     """
 
     site: Site
@@ -77,6 +77,14 @@ class Context(Struct, frozen=True, kw_only=True):
     salts: Salts | None = None
     max_age_ms: int | None = LIVE_MAX_AGE_MS
     tally: Tally = field(default_factory=Tally)
+    oldest_ms: int = 0
+
+    def __post_init__(self) -> None:
+        """Work out once what every event asks: the oldest time that is taken."""
+        if self.max_age_ms is not None:
+            force_setattr(self, "oldest_ms", self.received_ms - self.max_age_ms)
+        else:
+            force_setattr(self, "oldest_ms", EARLIEST_MS)
 
 
 def site(

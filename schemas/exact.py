@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.identity import tidied
 from schemas.refusal import Code, Refusal, shown
 from schemas.wire import (
     OWN_FIELDS,
@@ -38,8 +39,9 @@ _NESTED = {
 _WHOLE_NUMBERS = ("ts_ms", "sent_ms", "engaged_ms", "results_count")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _PLACED = re.compile(r"^(?P<what>.*) - at `\$(?P<path>.*)`$", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<field>\w+)`")
 _STEP = re.compile(r"\.?(?P<key>[^.\[\]]+)|\[(?P<index>\d+)\]")
-_SURE_DIGITS = 18  # every number of so many digits fits 64 bits
+_MOST_DIGITS = 300
 
 
 class _RefusedError(Exception):
@@ -62,9 +64,18 @@ def read(item: bytes) -> Draft | Refusal:
     try:
         found = _parsed(_decoded(item))
         _check_leaves(found)
-        return _typed(_sorted_out(found))
     except _RefusedError as refused:
         return Refusal(refused.code, refused.field, refused.message, _event_id(found))
+    return arranged(found)
+
+
+def arranged(found: dict[str, Any]) -> Draft | Refusal:
+    """Return a sound JSON object as a draft: nulls dropped, unknown fields kept, all else typed."""
+    try:
+        draft = _typed(_sorted_out(found))
+    except _RefusedError as refused:
+        return Refusal(refused.code, refused.field, refused.message, _event_id(found))
+    return tidied(draft)
 
 
 def _event_id(found: dict[str, Any]) -> str:
@@ -114,11 +125,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | str:
-    """Return the number; one beyond 64 bits as text, which loses nothing and stores anywhere."""
-    if len(digits) <= _SURE_DIGITS:
-        return int(digits)
-    number = int(digits[: _SURE_DIGITS + 4])
-    return number if -(2**63) <= number < 2**63 else digits
+    """Return the number; one of absurd length as text, which loses nothing."""
+    return int(digits) if len(digits) < _MOST_DIGITS else digits
 
 
 def _check_leaves(found: dict[str, Any]) -> None:
@@ -206,6 +214,10 @@ def _misfit(draft: Draft, said: str) -> _RefusedError:
     placed = _PLACED.match(said)
     path = placed["path"].removeprefix(".") if placed else ""
     what = placed["what"] if placed else said
+    missing = _MISSING.match(what)
+    if missing:
+        path = f"{path}.{missing['field']}".removeprefix(".")
+        return _RefusedError("missing_field", path, f"{path} is missing")
     what = what[0].lower() + what[1:].replace("`", "")
     return _RefusedError("invalid_field", path, f"{path}: {what}, got {shown(_at(draft, path))}")
 

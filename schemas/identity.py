@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import msgspec
 
 from schemas.ids import event_id as id_of_content
 from schemas.privacy import denies
-from schemas.refusal import Refusal, Warned
+from schemas.refusal import Refusal, Warned, shown
 
 if TYPE_CHECKING:
     from schemas.context import Context
@@ -50,67 +51,71 @@ NO_IDS = frozenset(
 WHO_FIELDS = ("visitor_id", "user_id", "cart_id", "order_id")
 """An event names at least one of these."""
 
+ID_FIELDS = ("event_id", *WHO_FIELDS)
+
 NO_USERS = frozenset({"0", "-1"})
 """What shop systems store as the user of a guest. (A visitor may well be numbered 0.)"""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LONGEST_NO_ID = max(map(len, NO_IDS))
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _NOT_CONTENT = frozenset({"sent_ms", "ip"})
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
+_ZERO = "00000000-0000-0000-0000-000000000000"
+_SUSPECT = NO_IDS | NO_USERS
+_LONGEST_SUSPECT = max(len(text) for text in _SUSPECT if text != _ZERO)
 
 
-def is_no_id(value: str) -> bool:
-    """Tell whether a text stands for the absence of an id."""
-    return len(value) <= _LONGEST_NO_ID and value.lower() in NO_IDS
+def is_plain(value: str) -> bool:
+    """Tell whether a text without control characters is surely an id as it stands."""
+    if len(value) <= _LONGEST_SUSPECT and value.lower() in _SUSPECT:
+        return False
+    return value != _ZERO and value.strip() == value
 
 
-def who(draft: Draft, _ctx: Context) -> Refusal | None:
-    """Keep the ids that are ids; refuse an event that names nobody."""
-    named = False
-    for name in WHO_FIELDS:
+def tidied(draft: Draft) -> Draft | Refusal:
+    """Return the draft with its ids stripped, and without those that are none."""
+    for name in ID_FIELDS:
         value = draft.get(name)
         if value is None:
             continue
         value = draft[name] = value.strip()
-        if is_no_id(value) or (name == "user_id" and value in NO_USERS):
+        if value.lower() in NO_IDS or (name == "user_id" and value in NO_USERS):
             del draft[name]
-        elif not value.isprintable() and _CONTROL.search(value):
-            return Refusal("invalid_field", name, f"{name} holds a control character: {value!a}")
-        else:
-            named = True
-    if named or (denies(draft) and ("ip" in draft or "ua" in draft)):
+        elif _CONTROL.search(value):
+            message = f"{name} holds a control character: {shown(value)}"
+            return Refusal("invalid_field", name, message, "" if name == "event_id" else _id(draft))
+    return draft
+
+
+def _id(draft: Draft) -> str:
+    return str(draft.get("event_id", ""))
+
+
+def who(draft: Draft, _ctx: Context) -> Refusal | None:
+    """Refuse what names nobody, but for a shopper who does not want to be named."""
+    if denies(draft) and ("ip" in draft or "ua" in draft):
         return None
-    return _nobody(draft)
-
-
-def _nobody(draft: Draft) -> Refusal:
     return Refusal(
         "missing_id",
         "visitor_id",
         "an event names at least one of visitor_id, user_id, cart_id, order_id; texts such as"
         " 'null', 'undefined' or 'anonymous' are no ids",
-        draft.get("event_id", ""),
+        _id(draft),
     )
 
 
-def event_id(draft: Draft, ctx: Context) -> Refusal | None:
-    """Give an event without an id one: of its content if it has a client time, else a random one.
+def content_id(draft: Draft, ctx: Context) -> Refusal | None:
+    """Give an event without an id that of its content, if it has a client time.
 
     DESIGN, *Event id*: the content is what was sent, without sending time and address; equal
     contents of one request or file are numbered, so that the same file gives the same ids.
     """
-    value = draft.get("event_id", "").strip()
-    if not is_no_id(value):
-        draft["event_id"] = value
-        return _checked(value)
-    draft.pop("event_id", None)
+    draft["event_id"] = ""
     if "ts_ms" in draft or "timestamp" in draft:
         content = _ENCODE({k: v for k, v in draft.items() if k not in _NOT_CONTENT})
+        digest = hashlib.blake2b(content, digest_size=16).digest()
         seen = ctx.tally.occurrences
-        number = seen[content] = seen.get(content, 0) + 1
+        number = seen[digest] = seen.get(digest, 0) + 1
         draft["event_id"] = id_of_content(content.decode(), number)
-        return None
-    draft["event_id"] = ""
     return None
 
 
@@ -121,9 +126,3 @@ def random_id(draft: Draft, ctx: Context) -> Refusal | None:
         message = "neither event_id nor time was given: sent again, the event would count twice"
         ctx.tally.warnings.append(Warned(draft["event_id"], "not_idempotent", message))
     return None
-
-
-def _checked(value: str) -> Refusal | None:
-    if value.isprintable() or not _CONTROL.search(value):
-        return None
-    return Refusal("invalid_field", "event_id", f"event_id holds a control character: {value!a}")

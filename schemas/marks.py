@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from schemas.event import EventType
-from schemas.refusal import Refusal
+from schemas.masking import mask
 
 if TYPE_CHECKING:
     from schemas.context import Context
+    from schemas.refusal import Refusal
     from schemas.wire import Draft
 
 TYPES = frozenset(get_args(EventType))
@@ -19,24 +20,12 @@ _NO_COUNTRY = frozenset({"XX", "T1", "ZZ"})
 
 def name_type(draft: Draft, _ctx: Context) -> Refusal | None:
     """Make an unknown type ``custom`` with it as name; a name it had goes to the properties."""
-    kind = draft.get("type")
-    if kind in TYPES:
+    if draft["type"] in TYPES:
         return None
-    if kind is None:
-        message = "an event says its type, such as page_view or cart_add"
-        return Refusal("missing_field", "type", message, draft["event_id"])
-    if draft.get("name"):
-        draft.setdefault("properties", {}).setdefault("name", draft["name"])
-    draft["type"], draft["name"] = "custom", kind
+    if "name" in draft:
+        draft.setdefault("properties", {}).setdefault("name", mask(draft["name"]))
+    draft["name"], draft["type"] = draft["type"], "custom"
     return None
-
-
-def survey(draft: Draft, _ctx: Context) -> Refusal | None:
-    """See that an answer says of what kind of survey it is."""
-    if "kind" in draft["survey"]:
-        return None
-    message = "survey.kind is missing: csat, nps, ces or open"
-    return Refusal("missing_field", "survey.kind", message, draft["event_id"])
 
 
 def scroll(draft: Draft, _ctx: Context) -> Refusal | None:
@@ -59,20 +48,20 @@ def country(draft: Draft, _ctx: Context) -> Refusal | None:
 
 def from_browser(draft: Draft, ctx: Context) -> Refusal | None:
     """Take from a browser's own request what the event does not say: address, agent, country."""
-    if ctx.key == "browser":
-        for name, value in (("ip", ctx.client_ip), ("ua", ctx.ua), ("country", ctx.country)):
-            if value and not draft.get(name):
-                draft[name] = value
+    for name, value in (("ip", ctx.client_ip), ("ua", ctx.ua), ("country", ctx.country)):
+        if value and not draft.get(name):
+            draft[name] = value
     return None
 
 
-def key_marks(draft: Draft, ctx: Context) -> Refusal | None:
-    """Mark what came with a test key, and orders that only a browser reported."""
-    draft["source"] = ctx.site.name
-    if ctx.sent_ms is not None:
-        draft.setdefault("sent_ms", ctx.sent_ms)
-    if ctx.key == "test":
-        draft["test"] = True
-    elif ctx.key == "browser" and ctx.provisional_orders and draft["type"] == "purchase":
+def provisional(draft: Draft, ctx: Context) -> Refusal | None:
+    """Mark an order that only a browser reported."""
+    if ctx.provisional_orders and draft["type"] == "purchase":
         draft["provisional"] = True
+    return None
+
+
+def test(draft: Draft, _ctx: Context) -> Refusal | None:
+    """Mark what came with a test key."""
+    draft["test"] = True
     return None

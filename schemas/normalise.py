@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from schemas.context import Context, Salts, Site, Tally, site
 from schemas.event import Event, address_of
-from schemas.reading import read
+from schemas.reading import UNREADABLE, decode, is_whole, read_otherwise
 from schemas.refusal import Code, Refusal, Warned
-from schemas.steps import STEPS, plan
+from schemas.steps import STEPS, Plan, plan_for
 
 if TYPE_CHECKING:
     from schemas.wire import Draft
@@ -65,11 +65,26 @@ def prepare(item: bytes, ctx: Context) -> Prepared | Refusal:
 
 def canonical(item: bytes, ctx: Context) -> Draft | Refusal:
     """Return the canonical event as a plain dict of the fields it has."""
-    draft = read(item)
+    try:
+        draft = decode(item)
+    except UNREADABLE:
+        return _otherwise(item, ctx)
+    plan = plan_for(tuple(draft), ctx.site, ctx.key)
+    if is_whole(item, draft, plan.form):
+        return _run(plan, draft, ctx)
+    return _otherwise(item, ctx)
+
+
+def _otherwise(item: bytes, ctx: Context) -> Draft | Refusal:
+    draft = read_otherwise(item)
     if isinstance(draft, Refusal):
         return draft
-    for step in plan(tuple(draft), ctx.key):
-        refused = step.run(draft, ctx)
+    return _run(plan_for(tuple(draft), ctx.site, ctx.key), draft, ctx)
+
+
+def _run(plan: Plan, draft: Draft, ctx: Context) -> Draft | Refusal:
+    for run in plan.runs:
+        refused = run(draft, ctx)
         if refused is not None:
             return refused
     return draft

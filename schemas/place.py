@@ -15,78 +15,107 @@ if TYPE_CHECKING:
     from schemas.refusal import Refusal
     from schemas.wire import Draft
 
-_CACHE_ENTRIES = 20_000
-_Landing = tuple[str, str, str, dict[str, str], str]
+_CACHE_ENTRIES = 10_000
+_Landing = tuple[dict[str, Any], str]
+_NOWHERE = Address("", "", "", "")
+
+TOLD = frozenset({"path", "page_kind", "utm", "channel"})
+"""What a storefront may say itself of a page; then it is believed."""
 
 
 def page(draft: Draft, ctx: Context) -> Refusal | None:
-    """Fill path, page kind and campaign from ``url``, where the storefront did not say them."""
-    url, path, kind, utm, _click = _landing(ctx.site, draft["url"])
-    draft["url"] = url
-    if path and "path" not in draft:
-        draft["path"] = path
-        draft.setdefault("page_kind", kind)
-    if utm and "utm" not in draft:
-        draft["utm"] = utm
-    return None
-
-
-def kind_of_path(draft: Draft, ctx: Context) -> Refusal | None:
-    """Fill the page kind of a path that was sent without its kind, and mask the path."""
-    path = draft["path"] = mask(draft["path"])
-    if path and "page_kind" not in draft:
-        draft["page_kind"] = pages.classify(path, ctx.site.page_paths)
-    return None
-
-
-def arrival(draft: Draft, ctx: Context) -> Refusal | None:
-    """Fill the channel from campaign, click id and referrer."""
-    site = ctx.site
-    referrer = draft.get("referrer", "")
-    click = _landing(site, draft["url"])[4] if "url" in draft else ""
-    utm = draft.get("utm") or {}
-    known = _memo(site, "arrival")
-    key = (referrer, click, *utm.values()) if utm else (referrer, click)
+    """Fill path, page kind, campaign and channel from ``url`` and ``referrer``."""
+    known = ctx.site.memo["page"]
+    key = draft.get("url"), draft.get("referrer")
     found = known.get(key)
     if found is None:
-        address = take_apart(referrer) if referrer else Address("", "", "", "")
-        found = address.url, channel.classify(utm, click, address.host, site.hosts)
+        found = _page(ctx.site, draft.get("url", ""), draft.get("referrer", ""), {})
         _keep(known, key, found)
+    draft.update(found)
+    return None
+
+
+def page_as_told(draft: Draft, ctx: Context) -> Refusal | None:
+    """Do as ``page``, where the storefront says some of it itself."""
+    site = ctx.site
+    told = {key: draft[key] for key in TOLD if key in draft}
+    if "path" in told:
+        told["path"] = mask(told["path"])
+        told.setdefault("page_kind", pages.classify(told["path"], site.page_paths))
+    if "utm" in told:
+        told["utm"] = {key: mask(value) for key, value in told["utm"].items()}
+    found = _page(site, draft.get("url", ""), draft.get("referrer", ""), told.get("utm", {}))
+    draft.update(found)
+    draft.update(told)
+    return None
+
+
+def _page(site: Site, url: str, referrer: str, utm: dict[str, str]) -> dict[str, Any]:
+    """Return the fields that a URL and a referrer give; masked they stand among them."""
+    landing, click = _landing(site, url) if url else ({}, "")
+    found = dict(landing)
+    utm = utm or landing.get("utm", {})
+    before = take_apart(referrer) if referrer else _NOWHERE
     if referrer:
-        draft["referrer"] = found[0]
-    draft.setdefault("channel", found[1])
-    return None
-
-
-def machine(draft: Draft, _ctx: Context) -> Refusal | None:
-    """Fill device, browser, system and ``bot`` from the user agent."""
-    agent = draft.get("ua")
-    if not agent:  # a browser key's request may come without the header
-        return None
-    device, browser, system, bot = read_agent(agent)
-    draft.setdefault("device", device)
-    draft.setdefault("browser", browser)
-    draft.setdefault("os", system)
-    if bot:
-        draft["bot"] = True
-    return None
+        found["referrer"] = before.url
+    if url or referrer or utm:
+        found["channel"] = channel.classify(utm, click, before.host, site.hosts)
+    return found
 
 
 def _landing(site: Site, url: str) -> _Landing:
-    """Return what a URL alone says; the same object for the same URL."""
-    known = _memo(site, "landing")
+    """Return what a URL alone says, and its click id's name; the same objects for the same URL."""
+    known = site.memo["landing"]
     found: _Landing | None = known.get(url)
     if found is None:
         address = take_apart(url)
         utm, click = read_query(address.query)
-        kind = pages.classify(address.path, site.page_paths) if address.path else "other"
-        found = (address.url, address.path, kind, utm, click)
+        fields: dict[str, Any] = {"url": address.url}
+        if address.path:
+            fields["path"] = address.path
+            fields["page_kind"] = pages.classify(address.path, site.page_paths)
+        if utm:
+            fields["utm"] = utm
+        found = fields, click
         _keep(known, url, found)
     return found
 
 
-def _memo(site: Site, name: str) -> dict[Any, Any]:
-    return site.memo.setdefault(name, {})
+def stored_url(site: Site, url: str) -> str:
+    """Return a URL as it may be stored: masked."""
+    known = site.memo["url"]
+    found: str | None = known.get(url)
+    if found is None:
+        found = take_apart(url).url
+        _keep(known, url, found)
+    return found
+
+
+def cart_url(draft: Draft, _ctx: Context) -> Refusal | None:
+    """Mask the cart's URL."""
+    draft["cart_url"] = take_apart(draft["cart_url"]).url
+    return None
+
+
+def machine(draft: Draft, ctx: Context) -> Refusal | None:
+    """Fill device, browser, system and ``bot`` from the user agent."""
+    known = ctx.site.memo["agent"]
+    ua = draft["ua"]
+    found = known.get(ua)
+    if found is None:
+        found = read_agent(ua)
+        _keep(known, ua, found)
+    draft.update(found)
+    return None
+
+
+def machine_as_told(draft: Draft, _ctx: Context) -> Refusal | None:
+    """Do as ``machine``, where the storefront says some of it itself."""
+    for key, value in read_agent(draft["ua"]).items():
+        draft.setdefault(key, value)
+    if read_agent(draft["ua"]).get("bot"):
+        draft["bot"] = True
+    return None
 
 
 def _keep(known: dict[Any, Any], key: Any, value: Any) -> None:

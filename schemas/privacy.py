@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _KEPT_BITS = {4: 24, 6: 48}
 _SAID = {"granted": True, "denied": False}
 _HASH_PREFIX = "d-"
-_TYPED_IN = {"survey": ("comment",), "form": ("error",), "error": ("message",)}
+TYPED_IN = {"survey": ("comment",), "form": ("error",), "error": ("message",)}
 
 
 def address(draft: Draft, ctx: Context) -> Refusal | None:
@@ -119,15 +119,9 @@ def properties(draft: Draft, _ctx: Context) -> Refusal | None:
 
 def typed_in(draft: Draft, _ctx: Context) -> Refusal | None:
     """Mask what shoppers typed or were shown: comments, errors."""
-    for name, fields in _TYPED_IN.items():
+    for name, fields in TYPED_IN.items():
         part = draft.get(name)
         for field in fields:
             if part and field in part:
                 part[field] = mask(part[field])
-    return None
-
-
-def own_urls(draft: Draft, _ctx: Context) -> Refusal | None:
-    """Mask the cart's URL."""
-    draft["cart_url"] = take_apart(draft["cart_url"]).url
     return None

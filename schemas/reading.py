@@ -1,61 +1,112 @@
 """From the bytes of one item to a draft: typed, without doubles, or refused by field and value.
 
-Two ways lead to the same result. The quick one decodes straight into the typed form and proves by
-counting quotation marks that nothing was doubled or dropped: in JSON every key and every text has
-two, so the count of the bytes equals that of what was decoded only if each key stood there once and
-is known. Whatever it cannot prove takes the exact way, which finds the very field.
+There are three ways, and they lead to the same result. The quick one decodes straight into the
+typed form and proves by counting quotation marks that nothing was doubled or dropped: in JSON every
+key and every text has two, so the count of the bytes equals that of what was decoded only if each
+key stood there once and is known. What has unknown fields or nulls takes the loose way, with the
+same proof. Whatever neither can prove takes the exact way, which finds the very field.
 """
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from schemas import exact
 from schemas.body import MAX_ITEM_BYTES
+from schemas.identity import ID_FIELDS, is_plain
 from schemas.refusal import Refusal
-from schemas.wire import Draft, Wire
+from schemas.wire import NUMBER_FIELDS, VARIED_FIELDS, Draft, Wire
 
-_QUICK = msgspec.json.Decoder(Wire).decode
+_QUICK = msgspec.json.Decoder(Wire)
+decode: Callable[[bytes], Draft] = _QUICK.decode  # type: ignore[assignment]  # TypedDict is a dict
+"""The quick way's first half: the typed fields of an item. Raises what ``UNREADABLE`` lists."""
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_LOOSE = msgspec.json.Decoder(dict[str, Any]).decode
 _MARK = 34  # the quotation mark
 _BACKSLASH = 92
 _NESTED_ENOUGH = 24
+_CONTROLS = re.compile(rb"\\(?:u00[01]|[bfnrt])").search
 
 
-def read(item: bytes) -> Draft | Refusal:
+class Form(Struct, frozen=True, gc=False):
+    """What is known of every item that has the same fields in the same order.
+
+    ``marks``: the quotation marks of its keys and plain texts; ``varied``: the fields whose own
+    have to be counted; ``ids``: those that must be ids; ``deep``: whether it may nest deeply.
+    """
+
+    marks: int
+    varied: tuple[str, ...]
+    ids: tuple[str, ...]
+    deep: bool
+
+
+def form_of(fields: tuple[str, ...]) -> Form:
+    """Return the form of the items that have these fields."""
+    varied = tuple(name for name in fields if name in VARIED_FIELDS)
+    numbers = sum(name in NUMBER_FIELDS for name in fields)
+    return Form(
+        marks=4 * len(fields) - 2 * (len(varied) + numbers),
+        varied=varied,
+        ids=tuple(name for name in ID_FIELDS if name in fields),
+        deep="properties" in fields,
+    )
+
+
+def is_whole(item: bytes, draft: Draft, form: Form) -> bool:
+    """Tell whether the draft is all of the item, and the item within every limit of form."""
+    marks = form.marks
+    for name in form.varied:
+        marks += _marks(draft[name])
+    if marks != item.count(_MARK) and marks != _marks_in(item):
+        return False
+    if item.find(_BACKSLASH) >= 0 and _CONTROLS(item):
+        return False
+    for name in form.ids:
+        if not is_plain(draft[name]):
+            return False
+    return len(item) <= MAX_ITEM_BYTES and not (form.deep and _is_deep(item))
+
+
+def read_otherwise(item: bytes) -> Draft | Refusal:
     """Return the item's fields as sent, typed by ``Wire``, or why it cannot be read.
 
-    Fields that ``Wire`` does not know are in ``properties``; null means absent.
+    Fields that ``Wire`` does not know are in ``properties``; null means absent, and so does a text
+    that is no id where an id is meant.
     """
     if len(item) > MAX_ITEM_BYTES:
-        return Refusal(
-            "too_large", "", f"event has {len(item)} bytes, {MAX_ITEM_BYTES} are allowed"
-        )
+        told = f"event has {len(item)} bytes, {MAX_ITEM_BYTES} are allowed"
+        return Refusal("too_large", "", told)
     try:
-        draft: Draft = _QUICK(item)  # type: ignore[assignment]  # a TypedDict is a dict
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = _LOOSE(item)
+    except UNREADABLE:
         return exact.read(item)
-    return draft if _proved(item, draft) else exact.read(item)
+    if _is_deep(item) or _CONTROLS(item) or _marks(found) != _marks_in(item):
+        return exact.read(item)
+    return exact.arranged(found)
 
 
-def _proved(item: bytes, draft: Draft) -> bool:
-    """Tell whether the draft is all of the item, and the item within every limit of form."""
-    if item.find(_BACKSLASH) >= 0:
-        return False
-    if "properties" in draft and item.count(b"{") + item.count(b"[") > _NESTED_ENOUGH:
-        return False
-    marks = 2 * len(draft)
-    for value in draft.values():
-        marks += 2 if type(value) is str else _marks(value)
-    return marks == item.count(_MARK)
+def _is_deep(item: bytes) -> bool:
+    return item.count(b"{") + item.count(b"[") > _NESTED_ENOUGH
+
+
+def _marks_in(item: bytes) -> int:
+    """Return how many quotation marks of an item are not escaped."""
+    return item.count(_MARK) - item.replace(rb"\\", b"").count(rb"\"")
 
 
 def _marks(value: Any) -> int:
-    """Return how many quotation marks a value without escapes takes in JSON."""
+    """Return how many quotation marks a value's keys and texts have around them."""
     kind = type(value)
     if kind is str:
         return 2
-    if kind is list:
-        return sum(map(_marks, value))
     if kind is dict:
-        return 2 * len(value) + sum(map(_marks, value.values()))
+        return 2 * len(value) + sum([_marks(part) for part in value.values()])
+    if kind is list:
+        return sum([_marks(part) for part in value])
     return 0

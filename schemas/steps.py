@@ -1,68 +1,117 @@
 """The steps of normalisation, in order: one list, so that each can be read, timed and counted.
 
-A step changes the draft it is given and nothing else, or refuses it. ``fields`` are its inputs: a
-step runs if the draft has one of them, or always where there is none.
+A step changes the draft it is given and nothing else, or refuses it. What a step needs is said
+beside it, so that a draft runs through those steps alone that it needs: which, is worked out once
+for each set of fields (a *plan*), not for each event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from msgspec import Struct
 
-from schemas import amounts, identity, marks, place, privacy, times
-from schemas.context import Context
+from schemas import agent, amounts, identity, marks, place, privacy, times
+from schemas.context import Context, KeyKind, Site
+from schemas.reading import Form, form_of
 from schemas.refusal import Refusal
 from schemas.wire import Draft
 
 Run = Callable[[Draft, Context], Refusal | None]
+When = Callable[[Site, KeyKind], bool]
 
 
 class Step(Struct, frozen=True):
-    """One step: its name for counters, its function, and the fields that call for it."""
+    """One step: its name for counters, its function, and which drafts need it.
+
+    Needed by: those with one of ``having`` (any, where it is empty) and none of ``lacking``, of
+    sources and keys for which ``when`` holds.
+    """
 
     name: str
     run: Run
-    fields: frozenset[str] = frozenset()
+    having: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
+    when: When | None = None
+
+    def is_needed(self, fields: frozenset[str], site: Site, key: KeyKind) -> bool:
+        """Tell whether a draft of these fields, sent to the source with such a key, needs it."""
+        if self.lacking & fields or (self.having and not self.having & fields):
+            return False
+        return self.when is None or self.when(site, key)
 
 
+def _is_browser(_site: Site, key: KeyKind) -> bool:
+    return key == "browser"
+
+
+def _is_test(_site: Site, key: KeyKind) -> bool:
+    return key == "test"
+
+
+def _has_staff(site: Site, _key: KeyKind) -> bool:
+    return bool(site.exclude_users or site.exclude_hosts)
+
+
+_EVENT_ID = frozenset({"event_id"})
+_TIME = frozenset({"ts_ms"})
 _MONEY = frozenset({*amounts.AMOUNT_FIELDS, "products", "currency"})
-_ARRIVAL = frozenset({"url", "referrer", "utm"})
+_PAGE = frozenset({"url", "referrer"})
+_UA = frozenset({"ua"})
 
 STEPS: tuple[Step, ...] = (
     # First, for an id of the content must not depend on what follows.
-    Step("event_id", identity.event_id),
-    Step("from_browser", marks.from_browser),
-    Step("who", identity.who),
+    Step("content_id", identity.content_id, lacking=_EVENT_ID),
+    Step("from_browser", marks.from_browser, when=_is_browser),
+    Step("who", identity.who, lacking=frozenset(identity.WHO_FIELDS)),
     Step("type", marks.name_type),
-    Step("time", times.when),
-    Step("key_marks", marks.key_marks),
-    Step("staff", privacy.staff),
-    Step("page", place.page, frozenset({"url"})),
-    Step("path", place.kind_of_path, frozenset({"path"})),
-    Step("arrival", place.arrival, _ARRIVAL),
-    Step("machine", place.machine, frozenset({"ua"})),
-    Step("currency", amounts.currency, _MONEY),
-    Step("amounts", amounts.amounts, frozenset(amounts.AMOUNT_FIELDS)),
-    Step("products", amounts.products, frozenset({"products"})),
-    Step("cart_url", privacy.own_urls, frozenset({"cart_url"})),
-    Step("survey", marks.survey, frozenset({"survey"})),
-    Step("scroll", marks.scroll, frozenset({"scroll_depth"})),
-    Step("country", marks.country, frozenset({"country"})),
-    Step("typed_in", privacy.typed_in, frozenset({"survey", "form", "error"})),
-    Step("properties", privacy.properties, frozenset({"properties"})),
-    # Last: who it was and from where must not outlive a refusal of consent.
-    Step("consent", privacy.consent, frozenset({"consent"})),
-    Step("address", privacy.address, frozenset({"ip"})),
-    Step("random_id", identity.random_id),
+    Step("timestamp", times.timestamp, having=frozenset({"timestamp"}), lacking=_TIME),
+    Step("now", times.now, lacking=_TIME | {"timestamp"}),
+    Step("sent", times.sent, having=frozenset({"sent_ms"})),
+    Step("when", times.when),
+    Step("staff", privacy.staff, when=_has_staff),
+    Step("page", place.page, having=_PAGE, lacking=place.TOLD),
+    Step("page_as_told", place.page_as_told, having=place.TOLD),
+    Step("machine", place.machine, having=_UA, lacking=agent.MACHINE),
+    Step("machine_as_told", place.machine_as_told, having=agent.MACHINE),
+    Step("currency", amounts.currency, having=_MONEY),
+    Step("amounts", amounts.amounts, having=frozenset(amounts.AMOUNT_FIELDS)),
+    Step("products", amounts.products, having=frozenset({"products"})),
+    Step("cart_url", place.cart_url, having=frozenset({"cart_url"})),
+    Step("scroll", marks.scroll, having=frozenset({"scroll_depth"})),
+    Step("country", marks.country, having=frozenset({"country"})),
+    Step("typed_in", privacy.typed_in, having=frozenset(privacy.TYPED_IN)),
+    Step("properties", privacy.properties, having=frozenset({"properties"})),
+    # Last: who it was and from where, whole, is needed until here and no longer.
+    Step("consent", privacy.consent, having=frozenset({"consent"})),
+    Step("address", privacy.address, having=frozenset({"ip"})),
+    Step("provisional", marks.provisional, when=_is_browser),
+    Step("test", marks.test, when=_is_test),
+    Step("random_id", identity.random_id, lacking=_EVENT_ID),
 )
 
 
-@lru_cache(maxsize=4_096)
-def plan(fields: tuple[str, ...], key: str) -> tuple[Step, ...]:
-    """Return the steps that a draft of these fields needs, sent with this kind of key."""
-    present = set(fields)
-    if key == "browser":
-        present |= {"ip", "ua", "country"}
-    return tuple(step for step in STEPS if not step.fields or step.fields & present)
+class Plan(Struct, frozen=True, gc=False):
+    """What items with the same fields have in common: their form, and the steps they need."""
+
+    form: Form
+    steps: tuple[Step, ...]
+    runs: tuple[Run, ...]
+
+
+_PLANS = 4_096
+_FROM_BROWSER = frozenset({"ip", "ua", "country"})
+
+
+def plan_for(fields: tuple[str, ...], site: Site, key: KeyKind) -> Plan:
+    """Return the plan for items of these fields, kept with the source; at most some thousands."""
+    plans: dict[tuple[str, ...], Plan] = site.memo[key]
+    found = plans.get(fields)
+    if found is None:
+        present = frozenset(fields) | (_FROM_BROWSER if key == "browser" else frozenset())
+        steps = tuple(step for step in STEPS if step.is_needed(present, site, key))
+        found = Plan(form_of(fields), steps, tuple(step.run for step in steps))
+        if len(plans) >= _PLANS:
+            plans.clear()
+        plans[fields] = found
+    return found

@@ -27,45 +27,63 @@ _SECONDS_BELOW = 100_000_000_000
 _ZULU = ("Z", "z")
 
 
+def timestamp(draft: Draft, ctx: Context) -> Refusal | None:
+    """Read ``timestamp`` into ``ts_ms``."""
+    told = draft.pop("timestamp")
+    found = parse(told, ctx.site.zone)
+    if found is None:
+        message = (
+            f"timestamp {shown(told)} is neither RFC 3339 (2026-11-21T10:00:00Z)"
+            " nor an epoch in seconds or milliseconds"
+        )
+        return Refusal("invalid_field", "timestamp", message, draft["event_id"])
+    draft["ts_ms"] = found
+    return None
+
+
+def now(draft: Draft, ctx: Context) -> Refusal | None:
+    """Give what says no time that of its arrival."""
+    draft["ts_ms"] = ctx.received_ms
+    return None
+
+
 def when(draft: Draft, ctx: Context) -> Refusal | None:
     """Settle ``ts_ms`` (DESIGN, *Time*): corrected, never later than received, not too old."""
-    received = ctx.received_ms
-    draft["received_ms"] = received
-    sent = draft.get("sent_ms", ctx.sent_ms)
-    given = draft.get("ts_ms")
-    if given is None:
-        field, given = "timestamp", draft.pop("timestamp", None)
-        if given is None:
-            draft["ts_ms"] = received
-            return None
-        told = given
-        given = parse(told, ctx.site.zone)
-        if given is None:
-            return _unreadable(draft, told)
-    else:
-        field = "ts_ms"
-        draft.pop("timestamp", None)
-    if not EARLIEST_MS <= given <= LATEST_MS:
-        return _implausible(draft, field, given)
-    ts = given
-    if sent is not None and not -SKEW_MS <= received - sent <= SKEW_MS:
-        ts += received - sent
-    return _within(draft, ctx, field, ts)
+    received = draft["received_ms"] = ctx.received_ms
+    draft["source"] = ctx.site.name
+    ts: int = draft["ts_ms"]
+    if ctx.sent_ms is not None:
+        sent = draft.setdefault("sent_ms", ctx.sent_ms)
+        if not -SKEW_MS <= received - sent <= SKEW_MS:
+            ts += received - sent
+    if ctx.oldest_ms <= ts <= received:
+        draft["ts_ms"] = ts
+        return None
+    return _out_of_range(draft, ctx, ts)
 
 
-def _within(draft: Draft, ctx: Context, field: str, ts: int) -> Refusal | None:
-    received = ctx.received_ms
-    if ts > received:
-        if ts - received > AHEAD_MS:
-            ahead = f"{field} {_iso(ts)} is later than now ({_iso(received)}) by more than a day"
-            return Refusal("in_future", field, ahead, draft.get("event_id", ""))
-        ts = received
-    elif ctx.max_age_ms is not None and received - ts > ctx.max_age_ms:
-        hours = ctx.max_age_ms // 3_600_000
-        old = f"{field} {_iso(ts)} is more than {hours} hours before now ({_iso(received)});"
-        return Refusal("too_old", field, f"{old} import it instead", draft.get("event_id", ""))
-    draft["ts_ms"] = ts
+def sent(draft: Draft, ctx: Context) -> Refusal | None:
+    """Correct by the sending time that the event itself says, where the request says none."""
+    ahead = ctx.received_ms - draft["sent_ms"]
+    if ctx.sent_ms is None and not -SKEW_MS <= ahead <= SKEW_MS:
+        draft["ts_ms"] += ahead
     return None
+
+
+def _out_of_range(draft: Draft, ctx: Context, ts: int) -> Refusal | None:
+    """Refuse a time that no client clock explains, take one a little ahead for now."""
+    received, event_id = ctx.received_ms, draft["event_id"]
+    if not EARLIEST_MS <= ts <= LATEST_MS:
+        return _implausible(draft, ts)
+    if ts > received + AHEAD_MS:
+        message = f"ts_ms {_iso(ts)} is more than a day later than now ({_iso(received)})"
+        return Refusal("in_future", "ts_ms", message, event_id)
+    if ts > received:
+        draft["ts_ms"] = received
+        return None
+    hours = (ctx.max_age_ms or 0) // 3_600_000
+    message = f"ts_ms {_iso(ts)} is more than {hours} hours before now ({_iso(received)})"
+    return Refusal("too_old", "ts_ms", message + "; history is imported", event_id)
 
 
 def parse(value: float | str, zone: tzinfo) -> int | None:
@@ -103,20 +121,12 @@ def _date(text: str, zone: tzinfo) -> int | None:
     return (since.days * 86_400 + since.seconds) * 1_000 + since.microseconds // 1_000
 
 
-def _unreadable(draft: Draft, told: object) -> Refusal:
-    message = (
-        f"timestamp {shown(told)} is neither RFC 3339 (2026-11-21T10:00:00Z)"
-        " nor an epoch in seconds or milliseconds"
-    )
-    return Refusal("invalid_field", "timestamp", message, draft.get("event_id", ""))
-
-
-def _implausible(draft: Draft, field: str, given: int) -> Refusal:
+def _implausible(draft: Draft, ts: int) -> Refusal:
     hint = ""
-    if field == "ts_ms" and EARLIEST_MS <= given * 1_000 <= LATEST_MS:
-        hint = "; it looks like seconds, ts_ms is milliseconds"
-    message = f"{field} {given} ms is outside the years 1990 to 2100{hint}"
-    return Refusal("invalid_field", field, message, draft.get("event_id", ""))
+    if EARLIEST_MS <= ts * 1_000 <= LATEST_MS:
+        hint = "; it looks like seconds, and ts_ms is milliseconds"
+    message = f"ts_ms {ts} is outside the years 1990 to 2100{hint}"
+    return Refusal("invalid_field", "ts_ms", message, draft["event_id"])
 
 
 def _iso(ts_ms: int) -> str:

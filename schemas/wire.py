@@ -5,7 +5,7 @@ decimal number or text) and in that nothing but ``type`` and an id is needed. Fi
 alone sets are ignored when sent: a storefront cannot declare itself received or excluded.
 """
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, Required, TypedDict
 
 from msgspec import Meta
 
@@ -27,7 +27,7 @@ Depth = Annotated[float, Meta(ge=0, le=100)]
 class WireProduct(TypedDict, total=False):
     """A line of a cart, order or list."""
 
-    product_id: Id
+    product_id: Required[Annotated[str, Meta(min_length=1, max_length=200)]]
     name: str
     category: str
     price: Amount
@@ -49,7 +49,7 @@ class WireUtm(TypedDict, total=False):
 class WireSurvey(TypedDict, total=False):
     """An answer; ``kind`` is needed."""
 
-    kind: SurveyKind
+    kind: Required[SurveyKind]
     survey_id: str
     score: Annotated[float, Meta(ge=0, le=1_000)]
     scale: Annotated[int, Meta(ge=1, le=1_000)]
@@ -93,7 +93,7 @@ class WireConsent(TypedDict, total=False):
 class Wire(TypedDict, total=False):
     """One event as it is sent."""
 
-    type: Name
+    type: Required[Name]
     event_id: Id
     visitor_id: Id
     user_id: Id
@@ -152,3 +152,39 @@ OWN_FIELDS = frozenset({"source", "received_ms", "excluded", "lasting", "provisi
 
 Draft = dict[str, Any]
 """An event in the making: read as ``Wire``, turned step by step into the canonical form."""
+
+NUMBER_FIELDS = frozenset(
+    {
+        "ts_ms",
+        "sent_ms",
+        "x",
+        "y",
+        "scroll_depth",
+        "engaged_ms",
+        "results_count",
+        "stock_out",
+        "bot",
+        "test",
+    }
+)
+"""Fields that are never a text."""
+
+VARIED_FIELDS = frozenset(
+    {
+        "timestamp",
+        "value",
+        "shipping",
+        "tax",
+        "discount",
+        "products",
+        "utm",
+        "survey",
+        "perf",
+        "form",
+        "error",
+        "consent",
+        "variants",
+        "properties",
+    }
+)
+"""Fields that may be text or number, or hold others; a field in neither set is a text."""
