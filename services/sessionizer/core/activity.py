@@ -36,3 +36,8 @@ def is_active(event: Event, address: str) -> bool:
     if kind not in BY_ORIGIN or event.origin == "server":
         return False
     return kind != "purchase" or event.visitor_id == address
+
+
+def is_foreign(event: Event, address: str) -> bool:
+    """Tell whether this is the copy of an order that names another visitor (F5)."""
+    return event.type == "purchase" and event.visitor_id not in ("", address)

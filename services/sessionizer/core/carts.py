@@ -60,6 +60,12 @@ def touch(cart: Cart, event: Event, session: Session | None) -> None:
         cart.dims = session.dims
 
 
+def reopen(cart: Cart, t_ms: int) -> None:
+    """Note the visitor's first active event after an abandonment; it unsays nothing (D10)."""
+    if cart.outcome == ABANDONED and cart.reopened_ms is None:
+        cart.reopened_ms = t_ms
+
+
 def cart_add(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:
     """Put products into the cart; the first add opens an episode."""
     cart = unresolved(v) or open_episode(v, event, rules)

@@ -19,12 +19,17 @@ HURDLES = frozenset({"account", "support"})
 """Page kinds that may be friction by themselves."""
 
 
-def only_counted(s: Session, event: Event) -> None:
-    """Count a page view of a session that is a machine's, and do nothing else (C8)."""
-    if event.type == "page_view":
+def only_counted(v: Visitor, s: Session, event: Event, rules: SourceRules, out: Out) -> None:
+    """Count a page view of a machine's session and keep its refunds, and do nothing else (C8)."""
+    kind = event.type
+    if kind == "page_view":
         s.views += 1
-    elif event.type in pages.KIND_OF_TYPE:
+    elif kind in pages.KIND_OF_TYPE:
         s.other_views += 1
+    elif kind == "refund":
+        orders.refund(v, event, rules, out, 0)
+    elif kind == "cancel":
+        orders.cancel(v, event, rules, out, 0)
 
 
 def page_view(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:

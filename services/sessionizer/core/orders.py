@@ -75,9 +75,7 @@ def purchase(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: 
         v.bought_ms = event.ts_ms
 
 
-def foreign_purchase(
-    v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int
-) -> None:
+def foreign_purchase(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:
     """Take the copy of an order that another visitor placed: it changes this one's cart only (F5).
 
     So a laptop that pays for the phone's cart converts it, and nobody is told that she left it.
@@ -86,7 +84,7 @@ def foreign_purchase(
         return
     cart = unresolved(v)
     if cart is not None:
-        convert(v, cart, event, rules, out, before_ms)
+        convert(v, cart, event, rules, out, v.session.last_ms if v.session else v.active_ms)
 
 
 def refund(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:

@@ -1,5 +1,7 @@
 """Sessions: when a visit begins and ends, what it counts, and whether it was a bounce."""
 
+from msgspec.structs import replace
+
 from schemas import ids
 from schemas.event import Event
 from services.sessionizer.core import signals
@@ -18,6 +20,8 @@ from services.sessionizer.core.state import (
     Visitor,
     raw,
 )
+
+SECOND = 1_000
 
 
 def is_past_buyer(v: Visitor, t_ms: int, rules: SourceRules) -> bool:
@@ -46,21 +50,77 @@ def open_session(v: Visitor, event: Event, rules: SourceRules) -> Session:
     return s
 
 
-def describe(v: Visitor, s: Session, event: Event) -> None:
-    """Fill what is still unknown of how the visit came and on what, from one of its active events.
+def count(v: Visitor, s: Session, event: Event, rules: SourceRules) -> bool:
+    """Count an attached event; tell whether the session is a machine's.
 
-    Channel, referrer and campaign come together, from the first that has a channel; device,
-    browser, system and country each from the first that states it (C5).
+    It is, from the 101st event in one UTC second or the 5,001st of the session on, in fold order
+    and up to its end: then its events are only counted, but purchases still act (DESIGN, *Bots by
+    rate*; C8).
+    """
+    t, before = event.ts_ms, v.seen_ms
+    v.seen_ms = t
+    s.events += 1
+    bots = rules.policy.bots
+    if s.events > 1 and t - before < SECOND and t // SECOND == before // SECOND:
+        s.burst += 1
+        if s.burst > bots.per_second:
+            _call_machine(s)
+    else:
+        s.burst = 1
+    if s.events > bots.per_session:
+        _call_machine(s)
+    return s.marks & MACHINE != 0
+
+
+def _call_machine(s: Session) -> None:
+    if not s.marks & MACHINE:
+        s.marks |= MACHINE
+        s.dims = replace(s.dims, bot=True)
+
+
+def describe(v: Visitor, s: Session, event: Event, *, active: bool) -> None:
+    """Learn how the visit came, on what, and whether it counts, from an attached event.
+
+    Channel, referrer and campaign come together, from the first active event that has a channel;
+    device, browser, system and country each from the first active event that states it; of an
+    experiment the first arm seen wins. One event of a bot, a test, of excluded traffic or without
+    a lasting id marks the whole session (C5).
     """
     d = s.dims
-    from_event = not d.channel and event.channel != ""
-    if from_event and not v.first_channel:
+    if active and (
+        (not d.channel and event.channel)
+        or (not d.device and event.device)
+        or (not d.browser and event.browser)
+        or (not d.os and event.os)
+        or (not d.country and event.country)
+        or event.variants
+    ):
+        d = _described(v, d, event)
+        s.dims = d
+    if (
+        (event.bot and not d.bot)
+        or (event.test and not d.test)
+        or (event.excluded and not d.excluded)
+        or (d.lasting and not event.lasting)
+    ):
+        s.dims = replace(
+            d,
+            bot=d.bot or event.bot,
+            test=d.test or event.test,
+            excluded=d.excluded or event.excluded,
+            lasting=d.lasting and event.lasting,
+        )
+
+
+def _described(v: Visitor, d: Dims, event: Event) -> Dims:
+    came = not d.channel and event.channel != ""
+    if came and not v.first_channel:
         v.first_channel = event.channel
-    new = Dims(
-        channel=event.channel if from_event else d.channel,
+    return Dims(
+        channel=event.channel if came else d.channel,
         first_channel=v.first_channel,
-        referrer=event.referrer if from_event else d.referrer,
-        utm=event.utm if from_event else d.utm,
+        referrer=event.referrer if came else d.referrer,
+        utm=event.utm if came else d.utm,
         device=d.device or event.device,
         browser=d.browser or event.browser,
         os=d.os or event.os,
@@ -69,58 +129,8 @@ def describe(v: Visitor, s: Session, event: Event) -> None:
         test=d.test,
         excluded=d.excluded,
         lasting=d.lasting,
-        variants=d.variants,
+        variants=event.variants | (d.variants or {}) if event.variants else d.variants,
     )
-    s.lacks = not (new.channel and new.device and new.browser and new.os and new.country)
-    if new != d:
-        s.dims = new
-
-
-def brand(s: Session, event: Event, *, machine: bool = False) -> None:
-    """Mark a session as a bot's, a test's, excluded or without a lasting id, and keep its arms.
-
-    One such event is enough; of an experiment the first arm seen wins (C5).
-    """
-    d = s.dims
-    variants = event.variants | (d.variants or {}) if event.variants else d.variants
-    new = Dims(
-        channel=d.channel,
-        first_channel=d.first_channel,
-        referrer=d.referrer,
-        utm=d.utm,
-        device=d.device,
-        browser=d.browser,
-        os=d.os,
-        country=d.country,
-        bot=d.bot or event.bot or machine,
-        test=d.test or event.test,
-        excluded=d.excluded or event.excluded,
-        lasting=d.lasting and event.lasting,
-        variants=variants,
-    )
-    if new != d:
-        s.dims = new
-
-
-def is_machine(v: Visitor, s: Session, event: Event, rules: SourceRules) -> bool:
-    """Count the event in its UTC second and tell whether the session is a machine's.
-
-    It is, from the 101st event in one UTC second or the 5,001st of the session on, in fold order
-    and up to its end: then its events are only counted, but purchases still act (DESIGN, *Bots by
-    rate*; C8).
-    """
-    if event.ts_ms // 1000 == v.seen_ms // 1000 and s.burst:
-        s.burst += 1
-    else:
-        s.burst = 1
-    if s.marks & MACHINE:
-        return True
-    bots = rules.policy.bots
-    if s.burst <= bots.per_second and s.events <= bots.per_session:
-        return False
-    s.marks |= MACHINE
-    brand(s, event, machine=True)
-    return True
 
 
 def is_engaged(s: Session, rules: SourceRules) -> bool:

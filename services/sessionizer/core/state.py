@@ -118,7 +118,6 @@ class Session(Struct, array_like=True, gc=False):
     start_ms: int
     last_ms: int
     dims: Dims
-    lacks: bool = True
     marks: int = 0
     events: int = 0
     actives: int = 0

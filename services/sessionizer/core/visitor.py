@@ -12,17 +12,18 @@ from msgspec import to_builtins
 
 from schemas.event import Event
 from schemas.rows import CartRow, OrderRow, SessionRow, SignalRow
-from services.sessionizer.core import deadlines, late, sessions, signals
-from services.sessionizer.core.activity import BY_ORIGIN, UNSURE
+from services.sessionizer.core import carts, sessions, signals
+from services.sessionizer.core.activity import UNSURE, is_active, is_foreign
+from services.sessionizer.core.deadlines import advance, forget_if_idle, upcoming
 from services.sessionizer.core.effects import EFFECTS, only_counted
 from services.sessionizer.core.friction import detect
+from services.sessionizer.core.late import late_order
 from services.sessionizer.core.orders import foreign_purchase
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.rows import cart_row, session_row
 from services.sessionizer.core.stages import ENGAGEMENT, PURCHASE, STAGES, UNSTAGED, stage_of
 from services.sessionizer.core.state import (
-    ABANDONED,
     NEVER,
     PAST_BUYER,
     Session,
@@ -43,9 +44,6 @@ __all__ = [
     "stub",
 ]
 
-advance = deadlines.advance
-late_order = late.late_order
-
 
 def new_visitor(source: str, visitor_id: str) -> Visitor:
     """Return a visitor of whom nothing is known; ``visitor_id`` is the address folded at."""
@@ -59,80 +57,68 @@ def fold(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:
     """
     t = event.ts_ms
     if t > v.due_ms:
-        deadlines.advance(v, t, rules, out)
+        advance(v, t, rules, out)
     kind = event.type
-    session = v.session
-    before_ms = v.active_ms if session is None else session.last_ms
     active = kind not in UNSURE
-    if not active and kind in BY_ORIGIN:
-        if kind == "purchase" and event.visitor_id != v.visitor_id:
-            if event.visitor_id:
-                foreign_purchase(v, event, rules, out, before_ms)
-                deadlines.forget_if_idle(v)
-                return
-        else:
-            active = event.origin == "client"
-    opened = False
-    if active:
-        if session is None:
-            session = sessions.open_session(v, event, rules)
-            opened = True
-        else:
-            session.last_ms = t
-        session.actives += 1
-    if session is not None:
-        session.events += 1
-        if sessions.is_machine(v, session, event, rules) and kind != "purchase":
-            only_counted(session, event)
-            v.seen_ms = t
+    if not active:
+        if is_foreign(event, v.visitor_id):
+            foreign_purchase(v, event, rules, out)
+            forget_if_idle(v)
             return
-        _describe(v, session, event, active=active)
-    v.seen_ms = t
-    if not event.to:
-        _know(v, event)
+        active = is_active(event, v.visitor_id)
+    session = v.session
+    if session is None:
+        before_ms = v.active_ms
+        if not active:
+            _fold_outside(v, event, rules, out)
+            return
+        session = sessions.open_session(v, event, rules)
+    else:
+        before_ms = session.last_ms
+        if active:
+            session.last_ms = t
     if active:
-        cart = v.cart
-        if cart is not None and cart.outcome == ABANDONED and cart.reopened_ms is None:
-            cart.reopened_ms = t
+        session.actives += 1
+    if sessions.count(v, session, event, rules) and kind != "purchase":
+        only_counted(v, session, event, rules, out)
+        return
+    sessions.describe(v, session, event, active=active)
+    _know(v, event)
+    if active and v.cart is not None:
+        carts.reopen(v.cart, t)
     effect = EFFECTS.get(kind)
     closer = effect is not None and effect(v, event, rules, out, before_ms)
-    if session is None:
-        if closer or event.perf is not None or event.stock_out:
-            detect(v, event, rules, out)
-        deadlines.forget_if_idle(v)
-        return
     place = stage_of(event, rules.policy)
-    if place >= 0 or opened:
-        _enter(v, session, place, event, rules, out, opened=opened)
+    if (place >= 0 and place != session.current) or session.events == 1:
+        _enter(v, session, place, event, rules, out)
     if closer or event.perf is not None or event.stock_out:
         detect(v, event, rules, out)
 
 
-def _describe(v: Visitor, session: Session, event: Event, *, active: bool) -> None:
-    if active and (session.lacks or event.variants):
-        sessions.describe(v, session, event)
-    if event.bot or event.test or event.excluded or not event.lasting:
-        sessions.brand(session, event)
+def _fold_outside(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:
+    """Take a passive event with no session open: only the unresolved episode, the orders, the
+    user and the consent can change (A2).
+    """
+    v.seen_ms = event.ts_ms
+    _know(v, event)
+    effect = EFFECTS.get(event.type)
+    if effect is not None:
+        effect(v, event, rules, out, v.active_ms)
+    detect(v, event, rules, out)
+    forget_if_idle(v)
 
 
 def _know(v: Visitor, event: Event) -> None:
     """Keep the newest user and marketing consent that the visitor's own events state (A7)."""
+    if event.to:
+        return
     if event.user_id:
         v.user_id = event.user_id
     if event.consent is not None and event.consent.marketing is not None:
         v.consent = event.consent.marketing
 
 
-def _enter(
-    v: Visitor,
-    s: Session,
-    place: int,
-    event: Event,
-    rules: SourceRules,
-    out: Out,
-    *,
-    opened: bool,
-) -> None:
+def _enter(v: Visitor, s: Session, place: int, event: Event, rules: SourceRules, out: Out) -> None:
     """Let the session touch the event's stage, and engagement where a past buyer comes back.
 
     A past buyer's visit keeps its ordinary stages; it is marked ``post_purchase`` and enters
@@ -140,10 +126,10 @@ def _enter(
     """
     if place == ENGAGEMENT and not sessions.is_past_buyer(v, event.ts_ms, rules):
         place = UNSTAGED
-    if place >= 0 and place != s.current:
+    if place >= 0:
         s.current = place
         _reach(v, s, place, event, rules, out)
-    if opened and s.marks & PAST_BUYER:
+    if s.events == 1 and s.marks & PAST_BUYER:
         _reach(v, s, ENGAGEMENT, event, rules, out)
 
 
@@ -156,7 +142,7 @@ def _reach(v: Visitor, s: Session, place: int, event: Event, rules: SourceRules,
 
 def next_deadline(v: Visitor, rules: SourceRules) -> int | None:
     """Return when something will happen because nothing does, None where nothing will."""
-    at, _ = deadlines.upcoming(v, rules)
+    at, _ = upcoming(v, rules)
     return at if at < NEVER else None
 
 
