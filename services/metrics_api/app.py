@@ -22,7 +22,9 @@ from services.metrics_api import (
     dead_letters,
     errors,
     events,
+    explain,
     health,
+    metrics,
     orders,
     page,
     sessions,
@@ -45,7 +47,20 @@ SHAPES = (
     shapes.DeadLetter,
     shapes.SourceShape,
 )
-MODULES = (sessions, visitors, carts, signals, orders, events, dead_letters, sources, health, page)
+MODULES = (
+    sessions,
+    visitors,
+    carts,
+    signals,
+    orders,
+    events,
+    dead_letters,
+    explain,
+    sources,
+    metrics,
+    health,
+    page,
+)
 
 
 def create_metrics_api(

@@ -234,18 +234,6 @@ def shape(row: dict[str, Any], kind: type[T]) -> T:
     return msgspec.convert(shown, kind, strict=False)
 
 
-def money_shape(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a visitor's live state with the money of its cart and session as decimal strings."""
-    shown = dict(state)
-    for part in ("cart", "open_session"):
-        if inner := state.get(part):
-            currency = str(inner.get("currency") or "")
-            shown[part] = with_money(inner, MONEY, currency)
-            if "lines" in inner:
-                shown[part]["lines"] = with_prices(inner["lines"], currency)
-    return shown
-
-
 def event_shape(event: dict[str, Any]) -> dict[str, Any]:
     """Return a canonical event as answers show it: money in major units, nothing else changed."""
     currency = str(event.get("currency") or "")

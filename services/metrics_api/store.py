@@ -5,7 +5,7 @@ from gathering requests without end: beyond it a caller is told to come again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
@@ -28,16 +28,46 @@ def entity_sql(name: str) -> str:
     return folder.joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
+class Trusted:
+    """Storage whose refusal of a statement is our own fault, never the caller's.
+
+    What callers give is checked before and bound, so that ``InvalidError`` from here would tell
+    them 400, and our SQL with it, for a mistake of ours.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run one statement with bound parameters and return its rows by column name."""
+        try:
+            return self._storage.query(sql, parameters)
+        except InvalidError as error:
+            raise FatalError(str(error)) from error
+
+    def stream(self, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[bytes]:
+        """Run one statement and yield its rows as JSON lines, without holding them all."""
+        return self._storage.stream(sql, parameters)
+
+    def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing."""
+        self._storage.command(sql, parameters)
+
+    def insert(self, table: str, lines: Sequence[bytes], token: str) -> None:
+        """Insert JSON rows."""
+        self._storage.insert(table, lines, token)
+
+
 class Store:
     """Runs reads in threads. Raises ``OverloadedError`` when too many wait already."""
 
     def __init__(self, storage: Storage, metrics: Metrics) -> None:
-        self.storage = storage
+        self.storage = Trusted(storage)
         self._metrics = metrics
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
         self._in_flight = 0
 
-    async def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    async def rows(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """Return the rows of a named entity query."""
         return await self.run(name, lambda: self.storage.query(entity_sql(name), parameters))
 
@@ -50,9 +80,6 @@ class Store:
         started = loop.time()
         try:
             return await loop.run_in_executor(self._pool, work)
-        except InvalidError as error:
-            # What a caller gave was checked before: a statement storage refuses is our own fault.
-            raise FatalError(f"query {name}: {error}") from error
         finally:
             self._in_flight -= 1
             self._metrics.observe("waymark_query_seconds", loop.time() - started, endpoint=name)

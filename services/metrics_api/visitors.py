@@ -12,7 +12,7 @@ from services.metrics_api.errors import not_found
 from services.metrics_api.export import of_user, of_visitor
 from services.metrics_api.lists import MOST
 from services.metrics_api.parts import Parts, PartsOf
-from services.metrics_api.shapes import Session, money_shape, shape
+from services.metrics_api.shapes import Cart, Session, shape
 
 router = APIRouter(tags=["visitors"])
 
@@ -61,8 +61,8 @@ async def show_visitor(
     past = (await parts.store.rows("visitor_past", source=source, visitor_id=visitor_id))[0]
     if live is None and not past["sessions"]:
         raise not_found("visitor", visitor_id)
-    known = with_past(live or NOWHERE, past)
-    answer = {"source": source, "visitor_id": visitor_id, **money_shape(known)}
+    known = await _shaped(parts, with_past(live or NOWHERE, past))
+    answer = {"source": source, "visitor_id": visitor_id, **known}
     if query.timeline:
         rows = await sessions.of_visitor(parts, source, visitor_id, query.limit)
         answer["timeline"] = [shape(row, Session) for row in rows]
@@ -80,6 +80,19 @@ def with_past(live: dict[str, Any], past: dict[str, Any]) -> dict[str, Any]:
         "lifetime_stage": max(stages, key=RANKS.index, default=""),
         "last_event_ms": last or None,
     }
+
+
+async def _shaped(parts: Parts, live: dict[str, Any]) -> dict[str, Any]:
+    """Return the live state with its session and cart as the lists show them."""
+    shown = dict(live)
+    if cart := live["cart"]:
+        shown["cart"] = shape(cart, Cart)
+    if session := live["open_session"]:
+        row = (await sessions.joined(parts, [session]))[0]
+        if cart and cart["cart_id"] == row["cart_id"]:
+            row["cart_outcome"] = cart["outcome"]
+        shown["open_session"] = shape(row, Session)
+    return shown
 
 
 @router.get("/v1/visitors/{visitor_id}/export")

@@ -1,5 +1,6 @@
 """The reading side over the real engine, with literal rows; everything else in memory."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from tests.support.reads import MemoryFeed, MemoryForget, MemoryHealth, MemoryLi
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
-TABLES = ("events", "event_flags", "sessions", "carts", "orders", "signals", "dead_letters")
 READ_ALL, READ_SHOP = "token-of-all", "token-of-shop"
 
 
@@ -45,7 +45,7 @@ class World:
         self.health = MemoryHealth()
         self.metrics = Metrics()
         self._version = NOW << 20
-        self._inserts = 0
+        self.filled: set[str] = set()
 
     def app(self, **settings: Any) -> Any:
         chosen = {"open_reads": True, "stream_poll_s": 0.02, "keep_alive_s": 0.2} | settings
@@ -71,8 +71,8 @@ class World:
         self.catalog.put_source(Source(name=name, **fields))
 
     def insert(self, table: str, *lines: bytes) -> None:
-        self._inserts += 1
-        self.storage.insert(table, lines, f"{table}-{self._inserts}")
+        self.filled.add(table)
+        self.storage.insert(table, lines, secrets.token_hex())
 
     def version(self) -> int:
         self._version += 1
@@ -174,13 +174,14 @@ def reads_storage(chdb_dsn: str) -> Iterator[ClickHouse]:
 @pytest.fixture
 def world(reads_storage: ClickHouse, tmp_path: Path) -> Iterator[World]:
     """Return a shop in euros, nothing stored, with tokens of all and of the shop."""
-    for table in TABLES:
-        reads_storage.command(f"TRUNCATE TABLE {table}")
     clock = ManualClock(NOW)
     tokens = (READ_ALL, f"{READ_SHOP}:shop")
     catalog = Catalog(tmp_path / "catalog.db", clock, read_tokens=tokens)
     catalog.put_source(Source(name="shop", currency="EUR", timezone="Europe/Berlin"))
-    yield World(reads_storage, catalog, clock)
+    world = World(reads_storage, catalog, clock)
+    yield world
+    for table in world.filled:
+        reads_storage.command(f"TRUNCATE TABLE {table}")
     catalog.close()
 
 

@@ -1,1 +1,243 @@
+"use strict";
+// Asks the same endpoints anyone else may ask, under the same rights, and draws what they answer.
 
+const $ = (id) => document.getElementById(id);
+const STAGES = ["discovery", "interest", "intent", "purchase", "engagement"];
+const NAMES = {
+  stage_entered: "Entered a stage", bounce: "Bounced", browse_abandoned: "Left after looking at products",
+  cart_abandoned: "Left a cart behind", checkout_abandoned: "Left the checkout", cart_recovered: "Came back and bought",
+  cart_lost: "Cart given up", cart_emptied: "Emptied the cart", converted: "Bought", slow_page: "Waited on a slow page",
+  unexpected_cost: "Met an unexpected cost", form_struggle: "Struggled with a form", error: "Ran into an error",
+  coupon_denied: "Had a coupon denied", rage_click: "Clicked in rage", dead_click: "Clicked where nothing happens",
+  u_turn: "Turned straight back", loop: "Went in circles", payment_failed: "Payment failed",
+  out_of_stock: "Found it out of stock", search_no_results: "Searched and found nothing",
+  account_wall: "Sent to log in at checkout", support_sought: "Looked for help",
+};
+const LOOKS = {
+  converted: "good", cart_recovered: "good", stage_entered: "info", cart_emptied: "info",
+  cart_abandoned: "bad", checkout_abandoned: "bad", cart_lost: "bad", payment_failed: "bad", error: "bad",
+};
+const SHOWN = 14;
+const counts = new Intl.NumberFormat("en");
+const shares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
+const state = { source: "", sources: [], stream: null, access: null, signals: new Map() };
+
+class Refused extends Error {
+  constructor(status, body) { super(body.message || `answer ${status}`); this.status = status; }
+}
+
+async function ask(path, parameters = {}) {
+  const query = new URLSearchParams(parameters);
+  if (state.source) query.set("source", state.source);
+  const answer = await fetch(`${path}?${query}`, { headers: { Accept: "application/json" } });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(answer.status, body);
+  return body;
+}
+
+function element(tag, text = "", attributes = {}) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+function money(value, currency) {
+  try {
+    return new Intl.NumberFormat("en", { style: "currency", currency, currencyDisplay: "narrowSymbol" }).format(value);
+  } catch { return `${value} ${currency}`; }
+}
+
+function since(ms) {
+  const seconds = Math.max(0, Math.round((Date.now() - ms) / 1000));
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  return new Date(ms).toLocaleDateString("en", { day: "numeric", month: "short" });
+}
+
+// Here now
+
+async function drawLive() {
+  const rows = await ask("/v1/metrics/live_visitors", { group_by: "stage" });
+  const found = new Map(rows.map((row) => [row.stage, row.value || 0]));
+  const total = [...found.values()].reduce((sum, value) => sum + value, 0);
+  $("live").textContent = counts.format(total);
+  $("live-word").textContent = total === 1 ? "visitor" : "visitors";
+  const most = Math.max(1, ...found.values());
+  const shown = found.get("unstaged") ? [...STAGES, "unstaged"] : STAGES;
+  $("stages").replaceChildren(...shown.map((stage, place) => {
+    const line = element("li"), bar = element("span", "", { class: "bar" }), fill = element("i");
+    fill.style.inlineSize = `${((found.get(stage) || 0) / most) * 100}%`;
+    fill.style.background = `var(--s${place + 1}, var(--soft))`;
+    bar.append(fill);
+    line.append(element("span", stage === "unstaged" ? "Just here" : stage[0].toUpperCase() + stage.slice(1)), bar, element("b", counts.format(found.get(stage) || 0)));
+    return line;
+  }));
+}
+
+// Last 24 hours
+
+const NUMBERS = [
+  ["Sessions", "sessions", count], ["Bounce rate", "bounce_rate", rate("of visits that ended")],
+  ["Conversion", "conversion_rate", rate("of sessions")], ["Carts abandoned", "cart_abandonment_rate", rate("of carts decided")],
+  ["Orders", "orders", count], ["Revenue", "revenue", sums],
+];
+
+function count(rows) {
+  return [counts.format(rows.reduce((sum, row) => sum + (row.value || 0), 0)), ""];
+}
+
+function rate(of) {
+  return ([row]) => row && row.n
+    ? [shares.format(row.value), `${counts.format(row.k)} ${of.replace("of", `of ${counts.format(row.n)}`)}`]
+    : ["–", "none yet"];
+}
+
+function sums(rows) {
+  const some = rows.filter((row) => row.value);
+  return [some.map((row) => money(row.value, row.currency)).join(" + ") || "–", some.length ? "" : "none yet"];
+}
+
+async function drawNumbers() {
+  const answers = await Promise.all(NUMBERS.map(([, name]) => ask(`/v1/metrics/${name}`, { from: "now-24h", to: "now" })));
+  $("numbers").replaceChildren(...NUMBERS.map(([label, , shown], place) => {
+    const [value, context] = shown(answers[place]), tile = element("div");
+    tile.classList.toggle("long", value.length > 8);
+    tile.append(element("dt", label), element("dd", value));
+    if (context) tile.append(element("dd", context, { class: "small" }));
+    return tile;
+  }));
+}
+
+// Latest signals
+
+function wanted(signal) {
+  return $("all").checked || signal.kind !== "stage_entered";
+}
+
+function signalLine(signal, fresh) {
+  const line = element("li", "", { class: LOOKS[signal.kind] || "warn" });
+  line.classList.toggle("taken", signal.retracted);
+  line.classList.toggle("fresh-one", fresh);
+  const text = element("span", NAMES[signal.kind] || signal.kind);
+  const stage = signal.kind === "stage_entered" ? signal.stage : "";
+  const about = [stage, signal.value && money(signal.value, signal.currency), signal.lines?.[0]?.name, signal.details?.path, signal.retracted && "taken back"];
+  for (const part of about.filter(Boolean)) {
+    text.append(element("em", " · "));
+    text.append(Object.assign(element("bdi", part), { className: "about" }));
+  }
+  text.append(" ", element("a", "why?", { href: `/v1/explain/${signal.signal_id}`, class: "small", "aria-label": `why: ${text.textContent}` }));
+  const when = element("time", since(signal.at_ms), { datetime: new Date(signal.at_ms).toISOString() });
+  line.append(element("i", "", { "aria-hidden": "true" }), text, when);
+  return line;
+}
+
+function drawSignals(fresh = "") {
+  const rows = [...state.signals.values()].filter(wanted).sort((a, b) => b.at_ms - a.at_ms);
+  state.signals = new Map(rows.slice(0, 200).map((row) => [row.signal_id, row]));
+  $("signals").replaceChildren(...rows.slice(0, SHOWN).map((row) => signalLine(row, row.signal_id === fresh)));
+  $("none").hidden = rows.length > 0;
+}
+
+async function follow() {
+  state.stream?.close();
+  const kinds = Object.keys(NAMES).filter((kind) => $("all").checked || kind !== "stage_entered").join(",");
+  const { rows } = await ask("/v1/signals", { limit: SHOWN, kind: kinds });
+  state.signals = new Map(rows.map((row) => [row.signal_id, row]));
+  drawSignals();
+  const query = new URLSearchParams({ source: state.source, kind: kinds });
+  state.stream = new EventSource(`/v1/signals/stream?${query}`);
+  state.stream.onmessage = (message) => {
+    const signal = JSON.parse(message.data);
+    state.signals.set(signal.signal_id, signal);
+    drawSignals(signal.signal_id);
+  };
+}
+
+// What to do next
+
+const CURL = () => `curl ${location.origin}/v1/events -H 'Authorization: Bearer YOUR_WRITE_KEY' \\
+  -d '{"type":"page_view","visitor_id":"me","url":"https://your.shop/"}'`;
+
+function step(title, text, code = "", link = "") {
+  const line = element("li"), inner = element("div");
+  inner.append(element("strong", title), element("p", text));
+  if (code) inner.append(element("pre", code));
+  if (link) inner.append(element("a", "Look", { href: link, "aria-label": `Look: ${title}` }));
+  line.append(inner);
+  return line;
+}
+
+async function drawSteps() {
+  const mine = state.sources.filter((source) => !source.demo && !source.test), steps = [];
+  const [refused, carts, orders] = await Promise.all(
+    ["/v1/dead-letters", "/v1/carts", "/v1/orders"].map((path) => ask(path, { limit: 1 })));
+  const here = encodeURIComponent(state.source);
+  if (!mine.some((source) => source.events)) steps.push(step("Send your first event", "Use the write key that Waymark printed at its first start, then watch it arrive here.", CURL()));
+  if (refused.rows.length) steps.push(step("Mend what was refused", refused.rows[0].message, "", `/v1/dead-letters?source=${here}`));
+  if (!carts.rows.length) steps.push(step("Report carts", "Send cart_add, cart_remove and checkout_start, so that abandoned carts can be told."));
+  else if (!orders.rows.length) steps.push(step("Report orders", "Send a purchase with its order_id and value, best from your backend. Without it every cart looks abandoned."));
+  if (carts.rows.length) steps.push(step("Look at the carts left behind", "Each with its lines, value, cause and where to bring the shopper back.", "", `/v1/carts?outcome=abandoned&source=${here}`));
+  steps.push(step("Act on each signal within seconds", "Follow the stream from your own code. It resumes with nothing lost.", `curl -N '${location.origin}/v1/signals/stream?source=${here}'`));
+  $("steps").replaceChildren(...steps.slice(0, 4));
+}
+
+// The page as a whole
+
+async function drawFresh() {
+  const { status, hops } = await ask("/v1/health/pipeline");
+  const trouble = hops.find((hop) => hop.trouble);
+  $("fresh").className = status === "ok" ? "fresh ok" : "fresh bad";
+  $("fresh").textContent = trouble ? `${trouble.name}: ${trouble.trouble}` : "Live";
+}
+
+async function guarded(draw) {
+  try { await draw(); } catch (error) {
+    if (error.status === 401) return signIn();
+    $("fresh").className = "fresh bad";
+    $("fresh").textContent = error instanceof Refused ? error.message : "Waymark does not answer";
+  }
+}
+
+function signIn() {
+  state.stream?.close();
+  $("board").hidden = true;
+  $("signin").hidden = false;
+  $("fresh").textContent = "Signed out";
+  if (new URLSearchParams(location.search).get("signin") === "failed") $("wrong").textContent = "This token is not known.";
+  $("token").focus();
+}
+
+function choose(source) {
+  state.source = source;
+  const chosen = state.sources.find((one) => one.name === source);
+  const notices = [];
+  if (chosen?.demo) notices.push("This is the demo, a simulated shop.");
+  if (chosen?.test) notices.push("This is test traffic; it counts in no metric.");
+  if (state.access.open) notices.push("Reads are open to every program on this machine, for Waymark listens on loopback only.");
+  $("notice").textContent = notices.join(" ");
+  $("notice").hidden = !notices.length;
+  for (const draw of [drawFresh, drawLive, drawNumbers, drawSteps, follow]) guarded(draw);
+}
+
+async function start() {
+  state.access = await ask("/v1/access");
+  state.sources = (await ask("/v1/sources")).rows;
+  $("signout").hidden = state.access.open;
+  $("board").hidden = false;
+  const first = state.sources.find((one) => one.default) || state.sources[0];
+  if (!first) throw new Error("no source yet");
+  $("source").replaceChildren(...state.sources.map((one) => element("option", one.name + (one.demo ? " (demo)" : ""), { value: one.name })));
+  $("source").parentElement.hidden = state.sources.length < 2;
+  $("source").value = first.name;
+  choose(first.name);
+  setInterval(() => guarded(drawLive), 3000);
+  setInterval(() => guarded(drawFresh), 5000);
+  setInterval(() => guarded(drawNumbers), 15000);
+  setInterval(() => { guarded(drawSteps); drawSignals(); }, 30000);
+}
+
+$("source").addEventListener("change", (event) => choose(event.target.value));
+$("all").addEventListener("change", () => guarded(follow));
+guarded(start);

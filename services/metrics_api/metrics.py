@@ -1,0 +1,109 @@
+"""``/v1/metrics``: the list of what can be asked, and one metric's rows. Numbers: ``query.py``."""
+
+from datetime import tzinfo
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from services.common.catalog_rows import Source
+from services.metrics_api import query as numbers
+from services.metrics_api import scope, times
+from services.metrics_api.answers import json_answer
+from services.metrics_api.auth import Reader
+from services.metrics_api.errors import invalid, not_found
+from services.metrics_api.lists import Time
+from services.metrics_api.metric_query import MetricQuery, parse_filter
+from services.metrics_api.parts import Parts, PartsOf
+from services.metrics_api.registry import METRICS
+from services.metrics_api.signals import commas
+
+router = APIRouter(tags=["metrics"])
+
+UNTIL_NOW = "now"
+A_DAY_AGO = "now-24h"
+
+
+class MetricParameters(BaseModel):
+    """One question about a metric."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_: Time = Field(default=None, alias="from", description="start, included; now-24h")
+    to: Time = Field(default=None, description="end, not included; now")
+    step: str = Field("", description="width of a bucket: 15m, 1h, 1d, 1w; none for one row")
+    tz: str | None = Field(default=None, description="IANA zone; default the source's")
+    source: str | None = Field(default=None, description="needed where there is more than one")
+    group_by: Annotated[list[str], Field(default_factory=list, description="a,b")]
+    filter: Annotated[
+        list[str], Field(default_factory=list, description="channel:email or device:!mobile")
+    ]
+    touch: Literal["first", "last"] = Field("last", description="whose channel counts")
+    include_bots: bool = False
+
+    _commas = field_validator("group_by", mode="before")(commas)
+
+
+@router.get("/v1/metrics")
+async def list_metrics(access: Reader) -> Response:
+    """List every metric with its unit, definition and dimensions."""
+    del access  # definitions hold no data
+    return json_answer(
+        [
+            {
+                "name": metric.name,
+                "unit": metric.unit,
+                "definition": metric.definition,
+                "dimensions": metric.dimensions,
+            }
+            for metric in METRICS.values()
+        ]
+    )
+
+
+@router.get("/v1/metrics/{name}")
+async def one_metric(
+    name: str, asked: Annotated[MetricParameters, Query()], access: Reader, parts: PartsOf
+) -> Response:
+    """Answer one metric as flat rows; a rate carries `k` and `n`, null where `n` is 0."""
+    metric = METRICS.get(name)
+    if metric is None:
+        raise not_found("metric", name)
+    query = await _question(name, asked, await scope.one(parts, access, asked.source), parts)
+    if metric.kind == "now":
+        return json_answer(await numbers.now_rows(parts.live, query))
+    rows = await parts.store.run(name, lambda: numbers.rows(parts.store.storage, query))
+    return json_answer(rows)
+
+
+async def _question(
+    name: str, asked: MetricParameters, source: Source, parts: Parts
+) -> MetricQuery:
+    tz = asked.tz or source.timezone
+    now, zone = parts.clock.now_ms(), _zone(tz)
+    start = times.parse("from", asked.from_ or A_DAY_AGO, now, zone)
+    end = times.parse("to", asked.to or UNTIL_NOW, now, zone)
+    if start >= end:
+        raise invalid("to", asked.to or UNTIL_NOW, f"must be later than from = {asked.from_!r}")
+    return MetricQuery(
+        metric=name,
+        source=source.name,
+        from_ms=start,
+        to_ms=end,
+        now_ms=await parts.live.clock_ms(),
+        step=asked.step,
+        tz=tz,
+        group_by=tuple(asked.group_by),
+        filters=tuple(parse_filter(text) for text in asked.filter),
+        touch=asked.touch,
+        include_bots=asked.include_bots,
+        currency=source.currency,
+    )
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise invalid("tz", name, "is no IANA time zone such as Europe/Berlin") from None

@@ -1,0 +1,104 @@
+"""Every refusal has one shape, names field and value, and shows nothing of the inside."""
+
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from services.common.errors import InvalidError, UnavailableError
+from tests.metrics_api.conftest import World
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "value"),
+    [
+        ("limit=0", "limit", "0"),
+        ("limit=many", "limit", "many"),
+        ("limit=100000", "limit", "100000"),
+        ("bounced=perhaps", "bounced", "perhaps"),
+        ("cart_outcome=eaten", "cart_outcome", "eaten"),
+        ("from=yesterday", "from", "yesterday"),
+        ("from=now-3x", "from", "now-3x"),
+        ("from=1e5", "from", "1e5"),
+        ("to=99999999999999", "to", "99999999999999"),
+        ("from=1790000000&to=1780000000", "to", "1780000000"),
+        ("visitorid=v1", "visitorid", "v1"),
+        ("cursor=%C3%A4", "cursor", "ä"),
+    ],
+)
+async def test_a_wrong_parameter_is_named_with_its_value(
+    client: httpx.AsyncClient, query: str, field: str, value: str
+) -> None:
+    answer = await client.get(f"/v1/sessions?{query}")
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"code", "message"}
+    assert answer.json()["code"] == "invalid_parameter"
+    assert field in answer.json()["message"]
+    assert value in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("POST", "/v1/sessions", 405, "method_not_allowed"),
+        ("GET", "/v1/sessions/not-an-id", 404, "not_found"),
+        ("GET", "/v1/carts/not-an-id", 404, "not_found"),
+        ("GET", "/v1/signals/not-an-id", 404, "not_found"),
+        ("GET", "/v1/metrics/happiness", 404, "not_found"),
+        ("GET", "/v1/visitors/nobody", 404, "not_found"),
+        ("GET", "/v1/users/nobody/export", 404, "not_found"),
+        ("GET", "/page/secret.py", 404, "not_found"),
+        ("GET", "/v1/signals?kind=bounce,bliss", 400, "invalid_parameter"),
+        ("GET", "/v1/metrics/sessions?tz=Mars/North", 400, "invalid_parameter"),
+        ("GET", "/v1/metrics/sessions?tz=../passwd", 400, "invalid_parameter"),
+        ("GET", "/v1/metrics/sessions?filter=nonsense", 400, "invalid_parameter"),
+        ("GET", "/v1/metrics/sessions?step=sometimes", 400, "invalid_parameter"),
+    ],
+)
+async def test_every_refusal_has_one_shape(
+    client: httpx.AsyncClient, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await client.request(method, path)
+    assert answer.status_code == status, answer.text
+    assert set(answer.json()) == {"code", "message"}
+    assert answer.json()["code"] == code
+
+
+class Away:
+    """Storage that fails as it is told."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        raise self.error
+
+
+async def test_storage_that_is_away_is_a_503_with_a_time_to_wait(world: World) -> None:
+    world.storage = Away(UnavailableError("storage does not answer"))  # type: ignore[assignment]
+    async with world.client() as client:
+        for path in ("/v1/sessions", "/readyz"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_a_statement_of_ours_that_storage_refuses_shows_nothing(world: World) -> None:
+    world.storage = Away(InvalidError("syntax error near SELECT secret"))  # type: ignore[assignment]
+    with capture_logs() as logs:
+        async with world.client() as client:
+            answer = await client.get("/v1/sessions")
+    assert [line["event"] for line in logs] == ["read_failed"]
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+
+
+async def test_a_partition_that_moves_is_a_503(world: World) -> None:
+    world.live.moving = True
+    async with world.client() as client:
+        answer = await client.get("/v1/visitors/v1")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
