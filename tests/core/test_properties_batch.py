@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from schemas.event import Event
 from services.sessionizer.core.batch import fold_history
 from services.sessionizer.core.policy import SourceRules
-from tests.oracle.compare import differences, told
+from tests.oracle.compare import agree
 from tests.oracle.oracle import judge
 from tests.oracle.strategies import LATER, RULES, histories
 
@@ -17,4 +17,4 @@ def test_batch_fold_equals_the_oracle(
 ) -> None:
     as_of_ms = events[-1].ts_ms + later_ms
     core = fold_history(events, lambda _: rules, as_of_ms, 1)
-    assert not differences(told(judge(events, rules, as_of_ms)), told(core))
+    agree(judge(events, rules, as_of_ms), core)

@@ -71,3 +71,10 @@ def differences(ours: Told, theirs: Told, leave_out: Iterable[str] = ()) -> list
             if mine[field] != other.get(field)
         ]
     return said
+
+
+def agree(oracle: AllRows, core: AllRows, leave_out: Iterable[str] = ()) -> None:
+    """Fail with the differences in words, if there are any."""
+    said = differences(told(oracle), told(core), leave_out)
+    if said:
+        raise AssertionError("\n" + "\n".join(said))
