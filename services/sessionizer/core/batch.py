@@ -19,7 +19,7 @@ from services.sessionizer.core.admission import Waiting, fold_key
 from services.sessionizer.core.codec import State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.folding import fold_run, meet, pass_time
-from services.sessionizer.core.links import aliases_of, day_of, in_window, is_alias, order_alias
+from services.sessionizer.core.links import aliases_of, day_of, in_window, order_alias
 from services.sessionizer.core.policy import Links, SourceRules
 
 Rules = Callable[[str], SourceRules]
@@ -53,9 +53,9 @@ class History:
 
     def link(self, event: Event) -> None:
         """Note whom the event links (ADR 2, F1)."""
-        if event.visitor_id:
-            for alias in aliases_of(event):
-                self.links[event.source, alias][event.visitor_id].add(day_of(event.ts_ms))
+        folder = address_of(event)
+        for alias in aliases_of(event, folder):
+            self.links[event.source, alias][folder].add(day_of(event.ts_ms))
 
     def linked(self, source: str, alias: str, order_day: int, rules: Links) -> list[str]:
         """Return the visitors linked to an alias in an order's window."""
@@ -80,27 +80,21 @@ def gather(events: Iterable[Event], rules: Rules) -> History:
     own = [event for at in history.events.values() for event in at.values()]
     for event in own:
         history.link(event)
-    orders = [event for event in own if event.type == "purchase"]
-    for order in orders:
-        alias = order_alias(order) if order.visitor_id else ""
-        if alias:
-            history.add(replace(order, to=alias))
-    for (source, address), at in list(history.events.items()):
-        if is_alias(address):
-            _forward(history, source, address, list(at.values()), rules(source).policy.links)
+    for order in own:
+        if order.type == "purchase":
+            _carry(history, order, rules(order.source).policy.links)
     return history
 
 
-def _forward(history: History, source: str, alias: str, events: list[Event], rules: Links) -> None:
-    for order in events:
-        if order.type != "purchase" or (order.visitor_id and not order.to):
-            continue
-        linked = history.linked(source, alias, day_of(order.ts_ms), rules)
-        if len(linked) > rules.max_visitors:
-            continue
-        for visitor in linked:
-            if visitor != order.visitor_id:
-                history.add(replace(order, to=visitor))
+def _carry(history: History, order: Event, rules: Links) -> None:
+    """Bring an order to its alias, and from there to whom it is linked (ADR 2, F2 to F6)."""
+    alias, folder = order_alias(order), address_of(order)
+    if not alias:
+        return
+    linked = history.linked(order.source, alias, day_of(order.ts_ms), rules)
+    for to in [alias, *(linked if len(linked) <= rules.max_visitors else [])]:
+        if to != folder:
+            history.add(replace(order, to=to))
 
 
 def fold_history(events: Iterable[Event], rules: Rules, as_of_ms: int, version: int) -> Rows:

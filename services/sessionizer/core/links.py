@@ -7,8 +7,6 @@ the orders of a week and more, so that it does not matter which comes first.
 Sending again is harmless: a link is a day in a set, an order is known by its event id.
 """
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 from msgspec.json import decode, encode
 from msgspec.structs import replace
@@ -17,7 +15,6 @@ from xxhash import xxh3_64_digest
 from schemas.event import Event
 from services.sessionizer.core.policy import DAY, Links
 
-PREFIXES = ("cart:", "user:", "order:")
 SLACK_DAYS = 4
 """How much later than its day a link or order may still come: 72 hours, and what holds it up."""
 
@@ -49,26 +46,32 @@ def day_of(ts_ms: int) -> int:
     return ts_ms // DAY
 
 
-def is_alias(address: str) -> bool:
-    """Tell whether the address is that of a cart, user or order id."""
-    return address.startswith(PREFIXES)
+def aliases_of(event: Event, folder: str) -> list[str]:
+    """Return the addresses that the event links its folder to (ADR 2, F1).
 
-
-def aliases_of(event: Event) -> Iterator[str]:
-    """Yield the addresses of the ids the event names besides its visitor (ADR 2, F1)."""
-    if event.cart_id:
-        yield f"cart:{event.cart_id}"
-    if event.user_id:
-        yield f"user:{event.user_id}"
-    if event.order_id:
-        yield f"order:{event.order_id}"
+    ``folder`` is the address the event is folded at, which is no link to itself. A copy links
+    nobody, nor does an order that names no visitor.
+    """
+    if event.to or (event.type == "purchase" and not event.visitor_id):
+        return []
+    named = (
+        f"cart:{event.cart_id}" if event.cart_id else "",
+        f"user:{event.user_id}" if event.user_id else "",
+        f"order:{event.order_id}" if event.order_id else "",
+    )
+    return [alias for alias in named if alias and alias != folder]
 
 
 def order_alias(event: Event) -> str:
-    """Return where an order that names a visitor goes as well, empty for nowhere (ADR 2, F2)."""
+    """Return the one alias of an order, empty where it has none (ADR 2, F2).
+
+    Only an order that names nobody goes to its own id: nobody else would ever ask there.
+    """
     if event.cart_id:
         return f"cart:{event.cart_id}"
-    return f"user:{event.user_id}" if event.user_id else ""
+    if event.user_id:
+        return f"user:{event.user_id}"
+    return "" if event.visitor_id else f"order:{event.order_id}"
 
 
 def link(source: str, visitor_id: str, ts_ms: int, alias: str) -> Event:
@@ -76,18 +79,17 @@ def link(source: str, visitor_id: str, ts_ms: int, alias: str) -> Event:
     return Event(type="__link", source=source, visitor_id=visitor_id, ts_ms=ts_ms, to=alias)
 
 
-def new_links(event: Event, sent: bytes) -> tuple[list[Event], bytes]:
-    """Return the links the event asks for and what the visitor remembers having sent.
+def new_links(event: Event, folder: str, sent: bytes) -> tuple[list[Event], bytes]:
+    """Return the links the event asks for and what its folder remembers having sent.
 
     ``sent`` holds 8 bytes a link: 6 of the alias's hash, 2 of the day. The newest come last.
     """
-    day = day_of(event.ts_ms)
-    stamp = (day & 0xFFFF).to_bytes(2, "big")
+    stamp = (day_of(event.ts_ms) & 0xFFFF).to_bytes(2, "big")
     links = []
-    for alias in aliases_of(event):
+    for alias in aliases_of(event, folder):
         entry = xxh3_64_digest(alias.encode())[:6] + stamp
         if not holds(sent, entry):
-            links.append(link(event.source, event.visitor_id, event.ts_ms, alias))
+            links.append(link(event.source, folder, event.ts_ms, alias))
             sent = (sent + entry)[-MEMORY * _ENTRY :]
     return links, sent
 

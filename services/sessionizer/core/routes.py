@@ -35,18 +35,17 @@ class Routes:
         A visitor's own event links; its order goes to the order's alias as well. An order that
         has come to its alias goes on to whom the alias is linked with. Other copies go nowhere.
         """
-        order = event.type == "purchase"
-        if event.visitor_id and not event.to:
-            made, entry.state.sent = links.new_links(event, entry.state.sent)
-            self._append(made)
-            alias = links.order_alias(event) if order else ""
-            if alias:
-                self._append([replace(event, to=alias)])
+        made, entry.state.sent = links.new_links(event, entry.address, entry.state.sent)
+        self._append(made)
+        if event.type != "purchase":
             return bool(made)
-        if order and links.is_alias(entry.address):
+        alias = links.order_alias(event)
+        if alias == entry.address:
             self._take_order(entry, event, clock_ms)
             return True
-        return False
+        if alias and not event.to:
+            self._append([replace(event, to=alias)])
+        return bool(made)
 
     def _take_order(self, entry: Entry, event: Event, clock_ms: int) -> None:
         alias, rules = self._alias(entry, clock_ms), entry.rules.policy.links
