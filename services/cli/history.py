@@ -1,0 +1,162 @@
+"""``waymark import``, ``rebuild`` and ``policy``: history and rules."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli import say
+from services.cli.options import Data, From, Json, Source, To, time_ms
+from services.cli.remote import call
+from services.common.errors import InvalidError
+from services.common.policy_file import read_policy
+from services.sessionizer.core.policy import Policy
+
+Files = Annotated[list[Path], typer.Argument(help="Files; gzip and zstd by extension.")]
+Format = Annotated[
+    str, typer.Option("--format", help="waymark, segment, rees46 or otto.", show_default=True)
+]
+PolicyFile = Annotated[Path, typer.Argument(help="Policy file (TOML).")]
+REJECTED = 1
+
+
+def import_(
+    files: Files,
+    form: Format = "waymark",
+    source: Source = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Bring history into storage, through the same rules as live events.
+
+    Exit status 1 where lines were rejected; each is named. The rest is stored.
+
+    Example: waymark import october.csv.gz --format rees46
+    """
+    results = [_import(file, form, source, data) for file in files]
+    if json:
+        say.as_json(results)
+    else:
+        for file, result in zip(files, results, strict=True):
+            _tell_import(file, result)
+    if any(result["rejected"] for result in results):
+        raise typer.Exit(REJECTED)
+
+
+def _import(file: Path, form: str, source: str | None, data: str | None) -> dict[str, Any]:
+    if not file.is_file():
+        raise InvalidError(f"file {file} does not exist")
+    result: dict[str, Any] = call(
+        "import", data, file=str(file.resolve()), format=form, source=source
+    )
+    return result
+
+
+def _tell_import(file: Path, result: dict[str, Any]) -> None:
+    tables = result["rebuilt"]["tables"]
+    rows = ", ".join(
+        f"{change['new'] + change['changed']} {name}"
+        for name, change in tables.items()
+        if name != "event_flags"
+    )
+    say.out(f"{file}: {result['events']} events into source {result['source']}; wrote {rows}")
+    for one in result["named"]:
+        at = f" {one['field']}:" if one["field"] else ""
+        say.err(f"{file}, line {one['line']}:{at} {one['message']}")
+    if result["rejected"]:
+        more = result["rejected"] - len(result["named"])
+        rest = f", {more} of them not named" if more else ""
+        say.err(f"{file}: {result['rejected']} rejected{rest}")
+
+
+def rebuild(
+    from_: From = None,
+    to: To = None,
+    policy: Annotated[Path | None, typer.Option(help="Rules to use instead (TOML).")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
+    source: Source = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Recompute sessions, carts, orders and signals from stored events.
+
+    Example: waymark rebuild --from now-7d --dry-run
+    """
+    if policy is not None:
+        read_policy(policy)
+    result = call(
+        "rebuild",
+        data,
+        source=source,
+        from_ms=time_ms("--from", from_),
+        to_ms=time_ms("--to", to),
+        policy=policy.read_text("utf-8") if policy else None,
+        policy_name=str(policy) if policy else None,
+        dry_run=dry_run or None,
+    )
+    if json:
+        say.as_json(result)
+        return
+    say.out(f"{result['events']} events folded{'; nothing was written' if dry_run else ''}")
+    rows = [{"table": name, **change} for name, change in result["tables"].items()]
+    say.table(rows, json=False, empty="")
+
+
+def policy_show(json: Json = False) -> None:
+    """Show the rules in force where no policy file says otherwise."""
+    del json  # the rules have no shorter form
+    say.as_json(Policy())
+
+
+def policy_check(file: PolicyFile) -> None:
+    """Read a policy file and say what is wrong with it, or that nothing is."""
+    policy = read_policy(file)
+    say.out(f"{file}: version {policy.version} is good")
+
+
+def policy_try(
+    file: PolicyFile,
+    from_: From = None,
+    to: To = None,
+    source: Source = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Recompute yesterday under other rules and show both; nothing is written.
+
+    Example: waymark policy try stricter.toml --from now-7d
+    """
+    read_policy(file)
+    result = call(
+        "policy.try",
+        data,
+        source=source,
+        policy=file.read_text("utf-8"),
+        policy_name=str(file),
+        from_ms=time_ms("--from", from_),
+        to_ms=time_ms("--to", to),
+    )
+    if json:
+        say.as_json(result)
+        return
+    say.out(f"{result['events']} events of the visitors seen in the range, under both rules")
+    say.table(_sides(result["now"], result["tried"]), json=False, empty="")
+
+
+def _sides(now: dict[str, Any], tried: dict[str, Any]) -> list[dict[str, Any]]:
+    names = ("sessions", "orders", "carts_resolved")
+    rows = [{"what": name, "now": now[name], "tried": tried[name]} for name in names]
+    for rate, k, n in (
+        ("bounce_rate", "bounced", "bounce_of"),
+        ("cart_abandonment_rate", "carts_abandoned", "carts_resolved"),
+    ):
+        rows.append({"what": rate, "now": _rate(now, k, n), "tried": _rate(tried, k, n)})
+    for kind in ("stages", "signals"):
+        for name in sorted({*now[kind], *tried[kind]}):
+            sides = {"now": now[kind].get(name, 0), "tried": tried[kind].get(name, 0)}
+            rows.append({"what": f"{kind}: {name}"} | sides)
+    return rows
+
+
+def _rate(side: dict[str, Any], k: str, n: str) -> str:
+    return f"{side[k] / side[n]:.4f}" if side[n] else "-"

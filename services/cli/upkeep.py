@@ -1,0 +1,123 @@
+"""``waymark dlq``, ``forget``, ``migrate``, ``backup``, ``restore`` and ``doctor``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli import say
+from services.cli.options import Data, From, Json, Source, To, time_ms
+from services.cli.remote import call
+from services.common.errors import InvalidError
+
+LETTER_COLUMNS = ("id", "received", "source", "code", "field", "message")
+Ids = Annotated[list[str], typer.Argument(help="Ids as `waymark dlq ls` shows them.")]
+FOUND_WRONG = 1
+
+
+def dlq_ls(
+    from_: From = None,
+    to: To = None,
+    source: Source = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List refused events, the newest first."""
+    rows = call(
+        "dlq.ls",
+        data,
+        source=source,
+        from_ms=time_ms("--from", from_),
+        to_ms=time_ms("--to", to),
+        limit=limit,
+    )
+    shown = rows if json else [{name: row[name] for name in LETTER_COLUMNS} for row in rows]
+    say.table(shown, json=json, empty="no refused events")
+
+
+def dlq_show(letter: Annotated[str, typer.Argument(help="Its id.")], data: Data = None) -> None:
+    """Show one refused event with its original bytes."""
+    say.as_json(call("dlq.show", data, id=letter))
+
+
+def dlq_retry(ids: Ids, data: Data = None, json: Json = False) -> None:
+    """Send refused events through again, for example after a setting was mended.
+
+    Exit status 1 where one was refused again; it stays where it is.
+    """
+    result = call("dlq.retry", data, ids=ids)
+    if json:
+        say.as_json(result)
+    else:
+        say.out(f"{len(result['accepted'])} accepted")
+        for one in result["refused"]:
+            say.err(f"{one['id']}: {one['message']}")
+    if result["refused"]:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def forget(
+    visitor: Annotated[str | None, typer.Argument(help="Visitor id.")] = None,
+    user: Annotated[str | None, typer.Option(help="User id, with all its visitors.")] = None,
+    source: Source = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Erase a visitor or a user everywhere: log, live state, storage, refused events.
+
+    Example: waymark forget --user customer-42
+    """
+    if (visitor is None) == (user is None):
+        raise InvalidError("name a visitor, or a user with --user (one of the two)")
+    result = call("forget", data, source=source, visitor_id=visitor, user_id=user)
+    _tell(result, json=json)
+
+
+def migrate(data: Data = None, json: Json = False) -> None:
+    """Bring storage's tables to the newest form."""
+    _tell(call("migrate", data), json=json)
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(help="New folder to write into.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Copy everything into a folder, also while `waymark run` is running."""
+    _tell(call("backup", data, folder=str(folder.resolve())), json=json)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(help="Folder that `waymark backup` wrote.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Bring a backup into an empty data folder."""
+    from services.cli.remote import settings_of  # noqa: PLC0415 - with the rest of restore
+    from services.standalone.restore import restore as bring_back  # noqa: PLC0415 - rarely needed
+
+    _tell(bring_back(settings_of(data=data), folder.resolve()), json=json)
+
+
+def doctor(data: Data = None, json: Json = False) -> None:
+    """Check settings, sizes, clock, keys and lag, and say what to do.
+
+    Exit status 1 where something is wrong.
+    """
+    result = call("doctor", data)
+    if json:
+        say.as_json(result)
+    else:
+        say.table(result["checks"], json=False, empty="")
+    if not result["well"]:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _tell(result: dict[str, Any], *, json: bool) -> None:
+    if json:
+        say.as_json(result)
+        return
+    for name, value in result.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        say.out(f"{name}: {shown if shown not in ('', None) else '-'}")
