@@ -100,7 +100,9 @@ def cart_url(draft: Draft, _ctx: Context) -> Refusal | None:
 def machine(draft: Draft, ctx: Context) -> Refusal | None:
     """Fill device, browser, system and ``bot`` from the user agent."""
     known = ctx.site.memo["agent"]
-    ua = draft["ua"]
+    ua = draft.get("ua")
+    if not ua:  # a browser key's request may come without the header
+        return None
     found = known.get(ua)
     if found is None:
         found = read_agent(ua)
@@ -111,9 +113,10 @@ def machine(draft: Draft, ctx: Context) -> Refusal | None:
 
 def machine_as_told(draft: Draft, _ctx: Context) -> Refusal | None:
     """Do as ``machine``, where the storefront says some of it itself."""
-    for key, value in read_agent(draft["ua"]).items():
+    found = read_agent(draft.get("ua", ""))
+    for key, value in found.items():
         draft.setdefault(key, value)
-    if read_agent(draft["ua"]).get("bot"):
+    if found.get("bot"):
         draft["bot"] = True
     return None
 
