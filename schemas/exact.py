@@ -212,7 +212,7 @@ def _typed(draft: Draft) -> Draft:
 
 def _misfit(draft: Draft, said: str) -> _RefusedError:
     placed = _PLACED.match(said)
-    path = placed["path"].removeprefix(".") if placed else ""
+    path = placed["path"].removeprefix(".").removesuffix("[...]") if placed else ""
     what = placed["what"] if placed else said
     missing = _MISSING.match(what)
     if missing:

@@ -59,9 +59,11 @@ class Warned(Struct, frozen=True, gc=False):
 
 
 def shown(value: object) -> str:
-    """Return a value as it may stand in a message: one line, short, without lone surrogates."""
+    """Return a value as it may stand in a message: one line, short, texts in quotation marks."""
     text = value if isinstance(value, str) else repr(value)
     if len(text) > SHOWN:
         text = text[:SHOWN] + "…"
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return ascii(text) if not text.isprintable() else f"'{text}'" if value is text else text
+    if not text.isprintable():
+        text = text.encode("ascii", "backslashreplace").decode()
+        text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return f"'{text}'" if isinstance(value, str) else text
