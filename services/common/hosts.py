@@ -16,6 +16,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+MANY = 64
+"""Ways to write our names and ports that are remembered; more of them are judged each time."""
 BODY = b'{"code":"invalid_host","message":"this Host is not served here; set WAYMARK_HOSTS"}'
 REFUSAL: list[Message] = [
     {
@@ -58,7 +60,7 @@ def host_name(header: str) -> str:
 
 
 class HostCheck:
-    """Refuses requests and sockets whose Host is not one of ours; knows what it has seen."""
+    """Refuses requests and sockets whose Host is not one of ours."""
 
     def __init__(self, app: App, names: frozenset[str]) -> None:
         """Serve only the names, and any name under ``.localhost``, which never leaves the machine.
@@ -67,6 +69,7 @@ class HostCheck:
         """
         self._app = app
         self._names = names
+        self._known: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -82,5 +85,10 @@ class HostCheck:
         found = [value for name, value in headers if name == b"host"]
         if len(found) != 1:
             return False
+        if found[0] in self._known:
+            return True
         name = host_name(found[0].decode("latin-1"))
-        return name in self._names or name.endswith(".localhost")
+        ours = name in self._names or name.endswith(".localhost")
+        if ours and len(self._known) < MANY:
+            self._known.add(found[0])
+        return ours

@@ -161,6 +161,7 @@ class Metrics:
         """Register every metric of the list."""
         self.registry = CollectorRegistry()
         self._by_name = {name: self._make(name, spec) for name, spec in SPECS.items()}
+        self._labelled: dict[tuple[object, ...], Counter | Gauge | Histogram] = {}
 
     def _make(self, name: Name, spec: Spec) -> Counter | Gauge | Histogram:
         if spec.kind == "counter":
@@ -170,10 +171,19 @@ class Metrics:
         buckets = spec.buckets or Histogram.DEFAULT_BUCKETS
         return Histogram(name, spec.meaning, spec.labels, registry=self.registry, buckets=buckets)
 
+    def _of(self, name: Name, labels: dict[str, str]) -> Counter | Gauge | Histogram:
+        """Return the metric with its labels set, the same object each time: hot paths ask often."""
+        if not labels:
+            return self._by_name[name]
+        key = (name, *labels.items())
+        found = self._labelled.get(key)
+        if found is None:
+            found = self._labelled[key] = self._by_name[name].labels(**labels)
+        return found
+
     def count(self, name: Name, amount: float = 1, **labels: str) -> None:
         """Add to a counter."""
-        metric = self._by_name[name]
-        child = metric.labels(**labels) if labels else metric
+        child = self._of(name, labels)
         if not isinstance(child, Counter):
             raise TypeError(f"{name} is a {SPECS[name].kind}, not a counter")
         child.inc(amount)
@@ -194,8 +204,7 @@ class Metrics:
 
     def observe(self, name: Name, seconds: float, **labels: str) -> None:
         """Add one observation to a histogram."""
-        metric = self._by_name[name]
-        child = metric.labels(**labels) if labels else metric
+        child = self._of(name, labels)
         if not isinstance(child, Histogram):
             raise TypeError(f"{name} is a {SPECS[name].kind}, not a histogram")
         child.observe(seconds)

@@ -26,6 +26,7 @@ from services.ingest.budget import Budget
 from services.ingest.client import Callers
 from services.ingest.inflate import inflate, named_encoding
 from services.ingest.intake import Batch, Intake, OpenSession
+from services.ingest.patience import Patience
 from services.ingest.report import dry_run_report, report
 from services.ingest.request import (
     GoneError,
@@ -82,6 +83,7 @@ class Ingest:
         self._metrics = metrics
         self._limits = limits
         self.budget = Budget(limits.in_flight_bytes)
+        self._patience = Patience(limits.patience_s)
         metrics.follow("waymark_ingest_in_flight_bytes", lambda: self.budget.used)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,13 +128,14 @@ class Ingest:
                 ((b"allow", b"POST, OPTIONS"),),
             )
         grant = self._authorize(headers)
-        check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
-        encoding = named_encoding(headers.get(b"content-encoding", b"").decode("latin-1"))
+        check_media_type(headers.get(b"content-type", b""))
+        encoding = named_encoding(headers.get(b"content-encoding", b""))
         limits = self._limits
         with self.budget.lease() as lease:
-            body = await read_body(receive, headers, lease, limits.body_bytes, limits.patience_s)
+            body = await read_body(receive, headers, lease, limits.body_bytes, self._patience)
             plain = inflate(body, encoding, limits.body_bytes)
-            lease.hold(len(plain))
+            if plain is not body:
+                lease.hold(len(plain))
             caller = self._callers.of(scope)
             batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
             del body, plain

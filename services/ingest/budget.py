@@ -36,10 +36,11 @@ class Lease:
 
     def hold(self, total: int) -> None:
         """Hold so many bytes in all from now on; raises the 429 refusal where they do not fit."""
+        budget = self._budget
         more = max(total, LEAST) - self.held
-        if more > 0 and self._budget.used + more > self._budget.limit:
+        if more > 0 and budget.used + more > budget.limit:
             raise retry_later("overloaded", "too many bytes in flight; come again shortly")
-        self._budget.used += more
+        budget.used += more
         self.held += more
 
     def __enter__(self) -> Self:

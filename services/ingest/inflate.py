@@ -25,12 +25,12 @@ MAX_MEMBERS = 1_000
 WINDOW_LOG = 23
 """A zstd frame may ask for a window of up to 8 MiB, which is what RFC 9659 allows over HTTP."""
 
-NAMES: dict[str, Encoding] = {
-    "": "",
-    "identity": "",
-    "gzip": "gzip",
-    "x-gzip": "gzip",
-    "zstd": "zstd",
+NAMES: dict[bytes, Encoding] = {
+    b"": "",
+    b"identity": "",
+    b"gzip": "gzip",
+    b"x-gzip": "gzip",
+    b"zstd": "zstd",
 }
 
 
@@ -79,12 +79,13 @@ class _Zstd:
         return self._stream.unused_data if self._stream.eof else b""
 
 
-def named_encoding(header: str) -> Encoding:
+def named_encoding(header: bytes) -> Encoding:
     """Return the encoding a header names; raises the 415 refusal for others."""
     found = NAMES.get(header.strip().lower())
     if found is None:
+        named = header[:40].decode("latin-1")
         raise RefusalError(
-            "unsupported_media_type", f"Content-Encoding {header[:40]!r}: gzip or zstd, or none"
+            "unsupported_media_type", f"Content-Encoding {named!r}: gzip or zstd, or none"
         )
     return found
 

@@ -69,6 +69,7 @@ class Intake:
         self._rules = rules
         self._clock = clock
         self._open_session = open_session
+        self._salted: dict[str, Salts] = {}
         self._sites: dict[str, tuple[Source, Policy, Site]] = {}
 
     def take(self, body: bytes, grant: Grant, caller: Caller, limits: tuple[int, int]) -> Batch:
@@ -80,20 +81,7 @@ class Intake:
         if isinstance(items, BodyRefusal):
             raise RefusalError(items.code, items.message)
         context = self._context(grant, caller)
-        batch = Batch(len(items), [], [], [], [], [])
-        warned = context.tally.warnings
-        for place, item in enumerate(items):
-            found = prepare(item, context)
-            if isinstance(found, Refusal):
-                batch.refusals.append((place, found))
-                continue
-            batch.events.append(found)
-            batch.places.append(place)
-            if len(batch.warnings) < len(warned):
-                batch.warnings.append((place, warned[-1]))
-        if batch.refusals:
-            batch.letters = _letters(items, batch.refusals, context)
-        return batch
+        return _judge(items, context)
 
     def policy(self, source: str) -> Policy:
         """Return the policy of a source."""
@@ -101,8 +89,6 @@ class Intake:
 
     def _context(self, grant: Grant, caller: Caller) -> Context:
         now_ms = self._clock.now_ms()
-        salts = self._catalog.salts(now_ms)
-        name = grant.source.name
         return Context(
             site=self._site(grant.source),
             received_ms=now_ms,
@@ -112,11 +98,16 @@ class Intake:
             country=caller.country,
             key="test" if grant.test else grant.key.kind,
             provisional_orders=grant.provisional,
-            salts=Salts(salts.today, salts.yesterday or b"", self._continues(name)),
+            salts=self._salts(grant.source.name, now_ms),
         )
 
-    def _continues(self, source: str) -> Callable[[str], bool] | None:
-        return partial(self._open_session, source) if self._open_session else None
+    def _salts(self, source: str, now_ms: int) -> Salts:
+        kept = self._catalog.salts(now_ms)
+        found = self._salted.get(source)
+        if found is None or found.today != kept.today:
+            ask = partial(self._open_session, source) if self._open_session else None
+            found = self._salted[source] = Salts(kept.today, kept.yesterday or b"", ask)
+        return found
 
     def _site(self, source: Source) -> Site:
         """Return the source's site, the same one while source and policy stand: it has a memo."""
@@ -130,6 +121,23 @@ class Intake:
             made = _make_site(source, policy)
         self._sites[source.name] = (source, policy, made)
         return made
+
+
+def _judge(items: list[bytes], context: Context) -> Batch:
+    batch = Batch(len(items), [], [], [], [], [])
+    warned, told = context.tally.warnings, 0
+    for place, item in enumerate(items):
+        found = prepare(item, context)
+        if isinstance(found, Refusal):
+            batch.refusals.append((place, found))
+        else:
+            batch.events.append(found)
+            batch.places.append(place)
+            batch.warnings += [(place, warning) for warning in warned[told:]]
+        told = len(warned)
+    if batch.refusals:
+        batch.letters = _letters(items, batch.refusals, context)
+    return batch
 
 
 def _make_site(source: Source, policy: Policy) -> Site:

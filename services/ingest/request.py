@@ -9,9 +9,11 @@ from services.common.hosts import Receive
 from services.ingest.answers import Header, RefusalError
 from services.ingest.budget import Lease
 from services.ingest.inflate import too_large
+from services.ingest.patience import Patience
 
 CLOSE: Header = (b"connection", b"close")
 CHALLENGE: Header = (b"www-authenticate", b'Bearer realm="waymark"')
+JSON = b"application/json"
 MEDIA_TYPES = frozenset(
     {
         "",
@@ -62,9 +64,11 @@ def unauthorized(message: str) -> RefusalError:
     return RefusalError("unauthorized", message, (CHALLENGE,))
 
 
-def check_media_type(header: str) -> None:
+def check_media_type(header: bytes) -> None:
     """Raise the 415 refusal for a Content-Type whose body cannot be JSON in UTF-8."""
-    kind, _, parameters = header.partition(";")
+    if header == JSON:
+        return
+    kind, _, parameters = header.decode("latin-1").partition(";")
     if kind.strip().lower() not in MEDIA_TYPES:
         raise RefusalError(
             "unsupported_media_type",
@@ -76,39 +80,51 @@ def check_media_type(header: str) -> None:
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[bytes, bytes], lease: Lease, limit: int, patience_s: float
+    receive: Receive,
+    headers: Mapping[bytes, bytes],
+    lease: Lease,
+    limit: int,
+    patience: Patience,
 ) -> bytes:
     """Return the body as sent, holding its bytes on the lease before they are kept.
 
-    Stops at ``limit`` bytes (413) and after ``patience_s`` seconds (408). Raises ``GoneError``.
+    Refuses one of more than ``limit`` bytes (413) or beyond the patience (408). Raises
+    ``GoneError``.
     """
     declared = headers.get(b"content-length", b"")
-    if declared.isdigit():
-        if int(declared) > limit:
-            await _drain(receive, patience_s)
-            raise _closing(too_large(limit))
-        lease.hold(int(declared))
+    size = int(declared) if declared.isdigit() else 0
+    if size <= limit:
+        lease.hold(size)
+    wait = patience.begin()
     try:
-        async with asyncio.timeout(patience_s):
-            return await _read(receive, lease, limit)
-    except TimeoutError:
-        raise RefusalError(
-            "timeout", f"the body was not complete after {patience_s:g} s", (CLOSE,)
-        ) from None
+        if size > limit:
+            await _drain(receive)
+            raise _closing(too_large(limit))
+        return await _read(receive, lease, limit)
+    except asyncio.CancelledError:
+        if not patience.end(wait):
+            raise
+        message = f"the body was not complete after {patience.seconds:g} s"
+        raise RefusalError("timeout", message, (CLOSE,)) from None
+    finally:
+        patience.end(wait)
 
 
 async def _read(receive: Receive, lease: Lease, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        part, more = await _part(receive)
-        size += len(part)
+    part, more = await _part(receive)
+    if not more and len(part) <= min(limit, lease.held):
+        return part
+    parts, size = [part], len(part)
+    while True:
         if size > limit:
             raise _closing(too_large(limit))
         if size > lease.held:
             lease.hold(size)
+        if not more:
+            return b"".join(parts)
+        part, more = await _part(receive)
+        size += len(part)
         parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:
@@ -118,16 +134,12 @@ async def _part(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-async def _drain(receive: Receive, patience_s: float) -> None:
+async def _drain(receive: Receive) -> None:
     """Throw away what still comes, so that a client that only writes gets to read its answer."""
     left, more = DRAIN_BYTES, True
-    try:
-        async with asyncio.timeout(patience_s):
-            while more and left > 0:
-                part, more = await _part(receive)
-                left -= len(part)
-    except TimeoutError:
-        return
+    while more and left > 0:
+        part, more = await _part(receive)
+        left -= len(part)
 
 
 def _closing(refused: RefusalError) -> RefusalError:

@@ -76,6 +76,8 @@ class Store:
                 source=source,
                 outcome="accepted",
             )
+        if not batch.letters:
+            return
         for code, times in Counter(letter.code for letter in batch.letters).items():
             count("waymark_ingest_events_total", times, source=source, outcome="refused")
             count("waymark_ingest_refused_total", times, code=code)

@@ -106,11 +106,11 @@ def test_endless_empty_members_are_refused() -> None:
     [("", ""), ("identity", ""), ("GZIP", "gzip"), ("x-gzip", "gzip"), (" zstd ", "zstd")],
 )
 def test_known_encodings_by_name(header: str, encoding: Encoding) -> None:
-    assert named_encoding(header) == encoding
+    assert named_encoding(header.encode()) == encoding
 
 
 @pytest.mark.parametrize("header", ["br", "deflate", "gzip, gzip", "gzip\x00"])
 def test_unknown_encodings_are_refused(header: str) -> None:
     with pytest.raises(RefusalError) as caught:
-        named_encoding(header)
+        named_encoding(header.encode())
     assert caught.value.code == "unsupported_media_type"
