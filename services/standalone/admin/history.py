@@ -19,6 +19,7 @@ from services.history.frontier import open_since_ms
 from services.history.intake import Rejected, Report, store
 from services.history.rebuild import Rules, Summary, Task, addresses_between, marked, rebuild
 from services.history.trial import Trial, trial
+from services.loader.marks import MarkingSink
 from services.sessionizer.core.policy import SourceRules
 from services.standalone.admin.arguments import optional, required
 from services.standalone.admin.context import AdminContext
@@ -46,10 +47,15 @@ def import_file(context: AdminContext, args: dict[str, Any]) -> Imported:
     report = Report()
     size = path.stat().st_size if path.exists() else None
     lines = read_lines(path, lambda done: context.progress(done, size, "import"))
-    store(numbered(read(lines)), _context(context, source), partial(_write, context), report)
-    task = _task(context, source, context.rules)
+    store(
+        numbered(read(lines)),
+        history_context(context, source),
+        partial(write_rows, context),
+        report,
+    )
+    task = task_of(context, source, context.rules)
     rebuilt = rebuild(
-        context.storage, task, partial(_write, context), report.addresses, context.progress
+        context.storage, task, partial(write_rows, context), report.addresses, context.progress
     )
     return Imported(source.name, report.events, report.rejected, report.named, rebuilt)
 
@@ -61,8 +67,8 @@ def rebuild_source(context: AdminContext, args: dict[str, Any]) -> Summary:
     events have marked; without either, everybody.
     """
     source = source_named(context, args)
-    task = _task(context, source, _rules(context, source, args))
-    write = None if optional(args, "dry_run", bool) else partial(_write, context)
+    task = task_of(context, source, _rules(context, source, args))
+    write = None if optional(args, "dry_run", bool) else partial(write_rows, context)
     addresses = _chosen(context, source, args)
     return rebuild(context.storage, task, write, addresses, context.progress)
 
@@ -79,7 +85,7 @@ def try_policy(context: AdminContext, args: dict[str, Any]) -> Trial:
         from_ms = to_ms - DAY_MS
     return trial(
         context.storage,
-        _task(context, source, context.rules),
+        task_of(context, source, context.rules),
         _rules(context, source, args),
         (from_ms, to_ms),
         context.progress,
@@ -104,8 +110,8 @@ def _rules(context: AdminContext, source: Source, args: dict[str, Any]) -> Rules
     return lambda _source: SourceRules(rules.policy, source.currency)
 
 
-def _task(context: AdminContext, source: Source, rules: Rules) -> Task:
-    """Rows get versions above all that the fold has stated, below all that it will."""
+def task_of(context: AdminContext, source: Source, rules: Rules) -> Task:
+    """Return a rebuild of now: versions above all that the fold has stated, below all it will."""
     clock_ms = context.with_fold(lambda fold: fold.clock_ms)
     meta = context.states.meta()
     return Task(
@@ -121,7 +127,8 @@ def _live_from(context: AdminContext, source: str, address: str) -> int:
     return open_since_ms(context.states.get(f"{source}\x1f{address}".encode()))
 
 
-def _context(context: AdminContext, source: Source) -> Context:
+def history_context(context: AdminContext, source: Source) -> Context:
+    """Return what normalisation is told of events of any age that come from no request."""
     now_ms = context.clock.now_ms()
     salts = context.catalog.salts(now_ms)
     return Context(
@@ -138,8 +145,9 @@ def _random_id() -> str:
     return str(uuid.uuid4())
 
 
-def _write(context: AdminContext, table: str, lines: list[bytes]) -> None:
-    context.storage.insert(table, lines, "")
+def write_rows(context: AdminContext, table: str, lines: list[bytes]) -> None:
+    """Insert rows, once the sealed buckets they change are marked."""
+    MarkingSink(context.storage, context.clock).insert(table, lines, "")
 
 
 COMMANDS = {
