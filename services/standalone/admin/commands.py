@@ -1,6 +1,6 @@
 """All commands on the data folder; a module of handlers joins by its ``COMMANDS``."""
 
-from services.standalone.admin import backup, doctor, history, migrate, sources
+from services.standalone.admin import backup, doctor, history, letters, migrate, sources
 from services.standalone.admin.registry import Registry
 
 
@@ -10,6 +10,7 @@ def all_commands() -> Registry:
         **backup.COMMANDS,
         **doctor.COMMANDS,
         **history.COMMANDS,
+        **letters.COMMANDS,
         **migrate.COMMANDS,
         **sources.COMMANDS,
     }
