@@ -68,7 +68,9 @@ class Shopper:
             fields = {"page_kind": page, "title": f"{page} page"}
         elif kind in {"product_view", "cart_add"}:
             path, fields = f"/product/{product}", {"page_kind": "product"}
-            fields["products"] = [Product(product, "A thing", "Things", choose.randrange(500, 9000))]
+            fields["products"] = [
+                Product(product, "A thing", "Things", choose.randrange(500, 9000))
+            ]
         elif kind == "performance":
             fields = {"perf": Perf(lcp_ms=choose.uniform(800, 4400), load_ms=1900.0)}
         elif kind == "form_interaction":

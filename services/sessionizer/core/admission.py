@@ -47,12 +47,12 @@ _BAD = (MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Poison(Struct, frozen=True):
-    """A line of the log that is no canonical event, by its record and place (from 0)."""
+    """A line of the log that is no canonical event: its record, its place (from 0), its bytes."""
 
     offset: int
     line: int
     reason: str
-    original: bytes = b""
+    original: bytes
 
 
 def fold_key(event: Event) -> tuple[int, int, str]:
@@ -106,7 +106,20 @@ class LineReader:
             if not line.strip():
                 continue
             try:
-                events.append(self._decoder.decode(line))
+                event = self._decoder.decode(line)
             except _BAD as error:
                 poisons.append(Poison(record.offset, place, str(error), line))
+                continue
+            reason = wrong(event)
+            if reason:
+                poisons.append(Poison(record.offset, place, reason, line))
+            else:
+                events.append(event)
         return events, poisons
+
+
+def poisoned(record: LogRecord, nth: int, reason: str) -> Poison:
+    """Return the poison of the nth event (from 0) of a record all of whose lines decode."""
+    lines = enumerate(record.body.split(b"\n"))
+    place, line = [(place, line) for place, line in lines if line.strip()][nth]
+    return Poison(record.offset, place, reason, line)

@@ -23,6 +23,7 @@ from services.sessionizer.core.admission import (
     Poison,
     Waiting,
     not_after,
+    poisoned,
     wrong,
 )
 from services.sessionizer.core.codec import Codec, Head, head_of
@@ -136,7 +137,7 @@ class Partition:
             address = event.to or event.visitor_id or address_of(event)
             rank = rank_of(event.type, OTHERS)
             if rank < 0 or not (event.source and event.event_id and address and event.ts_ms > 0):
-                self._admit_odd(event, record.offset, place, poisons)
+                self._admit_odd(event, record, place, poisons)
                 continue
             if event.ts_ms > append_ms:
                 event = not_after(event, append_ms)  # noqa: PLW2901  the same event, its time mended
@@ -169,11 +170,13 @@ class Partition:
                 waiting.append(item)
         return touched
 
-    def _admit_odd(self, event: Event, offset: int, place: int, poisons: list[Poison]) -> None:
+    def _admit_odd(
+        self, event: Event, record: LogRecord, place: int, poisons: list[Poison]
+    ) -> None:
         """Take a tick (nothing to do), a link, or a line that cannot be folded."""
         reason = wrong(event)
         if reason:
-            poisons.append(Poison(offset, place, reason))
+            poisons.append(poisoned(record, place, reason))
         elif event.type == "__link":
             entry = self._entries.get(f"{event.source}\x1f{event.to}", event.source, event.to)
             self._routes.take_link(entry, event, self.clock_ms)
