@@ -3,17 +3,16 @@
 DESIGN, *Ids*: no start time, user, ordinal or version is ever in an id.
 """
 
-import hashlib
+from hashlib import sha256
 
 
 def _h(*parts: str) -> str:
-    digest = hashlib.sha256()
+    data = b""
     for part in parts:
         raw = part.encode()
-        digest.update(len(raw).to_bytes(4, "big"))
-        digest.update(raw)
-    hexed = digest.hexdigest()
-    return f"{hexed[:8]}-{hexed[8:12]}-{hexed[12:16]}-{hexed[16:20]}-{hexed[20:32]}"
+        data += len(raw).to_bytes(4, "big") + raw
+    digits = sha256(data).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
 
 
 def session_id(source: str, visitor_id: str, first_event_id: str) -> str:
@@ -36,7 +35,7 @@ def dead_letter_id(source: str, code: str, original: bytes, occurrence: int) -> 
 
     ``occurrence`` counts equal items within one body, from 0.
     """
-    content = hashlib.sha256(original).hexdigest()
+    content = sha256(original).hexdigest()
     return _h("dead/1", source, code, content, str(occurrence))
 
 
