@@ -110,17 +110,24 @@ class Visit:
         return [item for item in self.items if item.active]
 
     @cached_property
-    def limited(self) -> set[int]:
-        """Places of the events that only count, the session being a machine's by its rate (C8)."""
+    def machine_from(self) -> Moment:
+        """From when on the session is a machine's by its rate (C8)."""
         seconds: Counter[int] = Counter()
-        bots, machine, found = self.line.policy.bots, False, set()
+        bots = self.line.policy.bots
         for number, item in enumerate(self.items, start=1):
             seconds[item.ts // 1000] += 1
-            fast = seconds[item.ts // 1000] > bots.per_second
-            machine = machine or fast or number > bots.per_session
-            if machine and item.event.type != "purchase":
-                found.add(item.at)
-        return found
+            if seconds[item.ts // 1000] > bots.per_second or number > bots.per_session:
+                return item.moment
+        return (FOREVER[0] + 1, 0, 0)
+
+    def machine(self, until: Moment) -> bool:
+        return self.machine_from <= until
+
+    @cached_property
+    def limited(self) -> set[int]:
+        """Places of the events that only count (C8)."""
+        since = self.machine_from
+        return {i.at for i in self.items if i.moment >= since and i.event.type != "purchase"}
 
     def acting(self, until: Moment = FOREVER) -> list[Item]:
         """Events that do more than count, up to and including the moment."""
@@ -128,14 +135,13 @@ class Visit:
         return [i for i in self.items if i.moment <= until and i.at not in found]
 
     def dims(self, until: Moment) -> dict[str, Any]:
-        """Say the visit came and who made it, as known then (C5)."""
+        """Say how the visit came and who made it, as known then (C5)."""
         attached = [item.event for item in self.acting(until)]
         active = [item.event for item in self.acting(until) if item.active]
         came = next((event for event in active if event.channel), None)
         variants: dict[str, str] = {}
         for event in active:
             variants = event.variants | variants
-        machine = any(i.at in self.limited for i in self.items if i.moment <= until)
         firsts = {
             name: next((getattr(e, name) for e in active if getattr(e, name)), "")
             for name in ("device", "browser", "os", "country")
@@ -145,7 +151,7 @@ class Visit:
             | firsts
             | {
                 "variants": variants,
-                "bot": machine or any(event.bot for event in attached),
+                "bot": self.machine(until) or any(event.bot for event in attached),
                 "test": any(event.test for event in attached),
                 "excluded": any(event.excluded for event in attached),
                 "lasting": all(event.lasting for event in attached),
