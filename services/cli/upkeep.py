@@ -12,6 +12,7 @@ from services.common.errors import InvalidError
 
 LETTER_COLUMNS = ("id", "received", "source", "code", "field", "message")
 Ids = Annotated[list[str], typer.Argument(help="Ids as `waymark dlq ls` shows them.")]
+CHECK_COLUMNS = ("name", "verdict", "message", "do")
 FOUND_WRONG = 1
 
 
@@ -109,7 +110,8 @@ def doctor(data: Data = None, json: Json = False) -> None:
     if json:
         say.as_json(result)
     else:
-        say.table(result["checks"], json=False, empty="")
+        shown = [{name: check[name] for name in CHECK_COLUMNS} for check in result["checks"]]
+        say.table(shown, json=False, empty="")
     if not result["well"]:
         raise typer.Exit(FOUND_WRONG)
 

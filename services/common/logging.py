@@ -13,6 +13,9 @@ HIDDEN = frozenset(
 )
 """Fields whose value never reaches a line, whoever logs them."""
 
+CHATTY = ("httpx", "httpcore")
+"""Libraries that tell of every single request what we tell of better."""
+
 
 def hide_secrets(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Replace the value of every field that names a secret."""
@@ -41,6 +44,8 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for chatty in CHATTY:
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),

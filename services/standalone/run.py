@@ -14,6 +14,7 @@ from socket import socket
 
 from services.common import logging
 from services.common.settings import Settings
+from services.demo.thread import Demo
 from services.standalone.admin.call import Runner
 from services.standalone.admin.commands import all_commands
 from services.standalone.app import create_app, open_reads
@@ -49,11 +50,11 @@ class Standalone:
         """Build the application; nothing runs yet."""
         self._parts = parts
         self._address = address
-        self._demo = demo
         self._runner = Runner(parts, all_commands())
         self._face = create_app(parts, self._runner, lambda: self.server.stopping)
         self.server = Server(self._face.app, on_started=self._started, on_stopping=self._stopping)
         self.url = _url(parts.settings.host, address)
+        self._demo = Demo(self.url, parts.catalog, parts.clock) if demo else None
 
     def serve(self) -> None:
         """Run until the server was told to stop, then end everything that runs."""
@@ -64,6 +65,8 @@ class Standalone:
             self.server.run(sockets=[self._address])
         finally:
             self._parts.log.accept(False)
+            if self._demo:
+                self._demo.join()
             control.close()
             if not self._parts.engine.stop(ENGINE_SECONDS):
                 log.warning("a thread did not end in time; the next start repeats its turn")
@@ -79,9 +82,13 @@ class Standalone:
             open_reads=open_reads(parts.settings),
         )
         print(text, flush=True)  # noqa: T201 - what a person starts the command for
+        if self._demo:
+            self._demo.start()
 
     def _stopping(self) -> None:
         logging.get("standalone").info("stopping")
+        if self._demo:
+            self._demo.stop()
         self._parts.engine.feed.close()
         self._face.reads.state.parts.followers.close()
 
