@@ -52,21 +52,21 @@ def text_of(name: str) -> str:
     return json.dumps(schema_of(name), indent=2, ensure_ascii=False) + "\n"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], folder: Path = FOLDER) -> int:
     """Write the files, or with ``--check`` say which differ; return the exit code."""
-    stale = [name for name in FORMS if _held(name) != text_of(name)]
+    stale = [name for name in FORMS if _held(folder, name) != text_of(name)]
     if "--check" in arguments:
         for name in stale:
             sys.stderr.write(f"schemas/json/{name}.json differs: run python -m schemas.generate\n")
         return 1 if stale else 0
-    FOLDER.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for name in stale:
-        (FOLDER / f"{name}.json").write_text(text_of(name), encoding="utf-8")
+        (folder / f"{name}.json").write_text(text_of(name), encoding="utf-8")
     return 0
 
 
-def _held(name: str) -> str:
-    path = FOLDER / f"{name}.json"
+def _held(folder: Path, name: str) -> str:
+    path = folder / f"{name}.json"
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 

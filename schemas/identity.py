@@ -109,13 +109,14 @@ def content_id(draft: Draft, ctx: Context) -> Refusal | None:
     DESIGN, *Event id*: the content is what was sent, without sending time and address; equal
     contents of one request or file are numbered, so that the same file gives the same ids.
     """
-    draft["event_id"] = ""
+    found = ""
     if "ts_ms" in draft or "timestamp" in draft:
         content = _ENCODE({k: v for k, v in draft.items() if k not in _NOT_CONTENT})
         digest = hashlib.blake2b(content, digest_size=16).digest()
         seen = ctx.tally.occurrences
         number = seen[digest] = seen.get(digest, 0) + 1
-        draft["event_id"] = id_of_content(content.decode(), number)
+        found = id_of_content(content.decode(), number)
+    draft["event_id"] = found
     return None
 
 

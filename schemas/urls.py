@@ -65,10 +65,10 @@ def decoded(path: str) -> str:
 
 def plain_host(host: str) -> str:
     """Return a host in lower case, without ``www.``, port and final dot, and in Unicode."""
-    host = host.strip().lower().rstrip(".")
+    host = host.strip().lower()
     if host.count(":") == 1:
         host = host.partition(":")[0]
-    host = host.removeprefix("www.")
+    host = host.rstrip(".").removeprefix("www.")
     if "xn--" not in host:
         return host
     try:

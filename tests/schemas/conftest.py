@@ -17,7 +17,7 @@ Refuse = Callable[..., Refusal]
 
 
 def context(**given: Any) -> Context:
-    settings = {
+    settings: dict[str, Any] = {
         "site": site("shop", currency="EUR", hosts=["shop.example"]),
         "received_ms": NOW,
         "new_id": lambda: "random-1",
