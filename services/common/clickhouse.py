@@ -181,7 +181,7 @@ def _named_errors(statement: str) -> Iterator[None]:
     except OperationalError as error:
         raise UnavailableError(f"storage does not answer: {error}") from error
     except ClickHouseError as error:
-        text = f"storage refused: {error} in: {statement[:300]}"
+        text = f"storage refused: {str(error)[:600]} in: {statement[:300]}"
         if any(name in str(error) for name in _LATER):
             raise UnavailableError(text) from error
         raise InvalidError(text) from error

@@ -104,20 +104,27 @@ def _seal(storage: Storage, fact: Fact, source: str, tz: str, buckets: Sequence[
     _write(storage, shared, buckets, version - 1, dirty=True)
     runs = _runs(buckets)
     edges = [start for start, _ in buckets]
-    parameters = {"source": source, "version": version, "edges": edges, "cuts": edges, "bots": 0}
+    parameters = {
+        "source": source,
+        "version": version,
+        "edges": edges,
+        "cuts": [0, *edges],
+        "bots": 0,
+    }
     storage.command(seal_sql(fact, runs), {**parameters, **bound("r", runs)})
     _write(storage, shared, buckets, version, dirty=False)
 
 
 def seal_sql(fact: Fact, runs: Sequence[Range]) -> str:
     """Return the statement that sums a fact over some stretches into its roll-up."""
+    measures, cubes = ", ".join(fact.measures), _cubes(fact)
     return text(
         "seal",
         rollup=f"rollup_{fact.name}",
-        measures=", ".join(fact.measures),
+        measures=measures,
         summed=", ".join(f"{CALLS[how][0]}({name})" for name, how in fact.measures.items()),
-        cubes=_cubes(fact),
-        facts=facts_sql(fact, runs),
+        cubes=cubes,
+        facts=facts_sql(fact, runs, f"{measures} {cubes}"),
         ranges=within("t", "r", runs),
     )
 

@@ -208,11 +208,19 @@ _ALL = (
         cubes=(("cause",), ("cause", "channel"), ("cause", "device"), ("cause", "customer_type")),
     ),
     Fact(
-        name="movements",
+        name="sales",
         table="orders",
         anchor="at_ms",
         dimensions=(*VISIT, *_plain("currency")),
-        measures=_sums("orders", "revenue", "refunds", "net", "cancels"),
+        measures=_sums("orders", "revenue"),
+        cubes=_cubes(always=("currency",)),
+    ),
+    Fact(
+        name="refunds",
+        table="orders",
+        anchor="at_ms",
+        dimensions=(*VISIT, *_plain("currency")),
+        measures=_sums("refunds", "cancels"),
         cubes=_cubes(always=("currency",)),
     ),
     Fact(

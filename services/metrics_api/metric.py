@@ -18,7 +18,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     ``k`` is the measure counted; rates and means divide it by ``n``. ``undecided`` is the measure
     of what may still change the bucket. ``always`` are dimensions that every answer has.
     ``variants`` names, for a dimension, the fact that answers when it is asked for.
-    ``pivot`` turns measures into rows of the dimension ``stage``; ``median`` is shown as ``p50``;
+    ``pivot`` turns one measure a stage into rows of it (``k`` reached, ``n`` the stage before).
+    ``median`` is shown as ``p50``; ``less`` is a fact and its measure to take off ``k``.
     ``fleeting`` counts what had to be left out for want of a lasting id, ``without`` names
     dimensions of the fact that make no sense here, ``overlaps`` those whose rows overlap.
     """
@@ -36,6 +37,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     pivot: bool = False
     median: str = ""
     fleeting: str = ""
+    less: tuple[str, str] | None = None
     without: tuple[str, ...] = ()
     overlaps: tuple[str, ...] = ()
 

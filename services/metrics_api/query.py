@@ -12,10 +12,11 @@ from services.common.errors import InvalidError
 from services.common.ports import LiveView, Storage
 from services.metrics_api.buckets import Bucket, buckets
 from services.metrics_api.causes import cause_rows
+from services.metrics_api.facts import FACTS
 from services.metrics_api.metric import STAGES, Metric
 from services.metrics_api.metric_query import Filter, MetricQuery, metric_of
 from services.metrics_api.metric_rows import count_row, grid, kept, pivoted, row_of
-from services.metrics_api.sums import asked, sums
+from services.metrics_api.sums import asked, sums, taken_off
 
 Rows = list[dict[str, Any]]
 
@@ -37,13 +38,17 @@ def rows(storage: Storage, query: MetricQuery) -> Rows:
     names = (*query.group_by, *(one for one in metric.always if one not in query.group_by))
     fact = metric.fact_for(frozenset(names) | {one.dimension for one in query.filters})
     ask = asked(query, fact, names, metric.measures)
+    measured = sums(storage, query, ask, found)
+    if metric.less:
+        other, name = metric.less
+        given = sums(storage, query, asked(query, FACTS[other], names, (name,)), found)
+        measured = taken_off(measured, metric.k, given, name)
     overlap = any(one.touched or one.name in metric.overlaps for one in ask.groups)
-    return [
-        row_of(
-            metric, query, bucket, dict(zip(names, group, strict=True)), measured, overlap=overlap
-        )
-        for bucket, group, measured in grid(query, found, names, sums(storage, query, ask, found))
-    ]
+    shown = []
+    for bucket, group, one in grid(query, found, names, measured):
+        dims = dict(zip(names, group, strict=True))
+        shown.append(row_of(metric, query, bucket, dims, one, overlap=overlap))
+    return shown
 
 
 async def now_rows(live: LiveView, query: MetricQuery) -> Rows:

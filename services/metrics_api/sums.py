@@ -70,7 +70,7 @@ def sums(storage: Storage, query: MetricQuery, ask: Asked, found: Sequence[Bucke
     edges = [bucket.from_ms for bucket in found]
     stretch = (*edges, found[-1].to_ms)
     split = _split(storage, query, ask, stretch)
-    cuts = sorted({*edges, *(edge for one in split.raw for edge in one)})
+    cuts = sorted({0, *edges, *(edge for one in split.raw for edge in one)})
     parameters: dict[str, Any] = {
         "source": query.source,
         "bots": int(query.include_bots),
@@ -85,6 +85,14 @@ def sums(storage: Storage, query: MetricQuery, ask: Asked, found: Sequence[Bucke
     }
     rows = storage.query(joined_sql(ask, split), parameters)
     return {(int(row["bucket"]), _group(row, ask)): row for row in rows}
+
+
+def taken_off(one: Sums, name: str, other: Sums, less: str) -> Sums:
+    """Return the sums of one fact with a measure of another taken off one of theirs."""
+    return {
+        key: {name: int(one.get(key, {}).get(name, 0)) - int(other.get(key, {}).get(less, 0))}
+        for key in one.keys() | other.keys()
+    }
 
 
 def _split(storage: Storage, query: MetricQuery, ask: Asked, stretch: Sequence[int]) -> Tiers:
@@ -114,13 +122,16 @@ def joined_sql(ask: Asked, split: Tiers) -> str:
 
 def raw_sql(ask: Asked, split: Tiers) -> str:
     """Return the part that reads rows."""
+    groups = _groups([one.group for one in ask.groups])
+    summed = _calls(ask, 0, ask.measures)
+    filters = _filters(ask, [one.match for one, _ in ask.filters])
     return text(
         "raw",
-        groups=_groups([one.group for one in ask.groups]),
-        summed=_calls(ask, 0, ask.measures),
-        facts=facts_sql(ask.fact, split.raw),
+        groups=groups,
+        summed=summed,
+        facts=facts_sql(ask.fact, split.raw, f"{groups} {summed} {filters}"),
         ranges=within("t", "r", split.raw),
-        filters=_filters(ask, [one.match for one, _ in ask.filters]),
+        filters=filters,
         group_by=_group_by(ask),
     )
 

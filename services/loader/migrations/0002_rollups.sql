@@ -147,7 +147,7 @@ PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(t, 'UTC'))
 ORDER BY (source, cube, t, d1, d2, d3, d4)
 SETTINGS non_replicated_deduplication_window = 1000;
 
-CREATE TABLE IF NOT EXISTS rollup_movements (
+CREATE TABLE IF NOT EXISTS rollup_sales (
     source LowCardinality(String),
     cube LowCardinality(String),
     t Int64,
@@ -157,9 +157,23 @@ CREATE TABLE IF NOT EXISTS rollup_movements (
     d4 String,
     version UInt64,
     orders Int64,
-    revenue Int64,
+    revenue Int64
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(t, 'UTC'))
+ORDER BY (source, cube, t, d1, d2, d3, d4)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE TABLE IF NOT EXISTS rollup_refunds (
+    source LowCardinality(String),
+    cube LowCardinality(String),
+    t Int64,
+    d1 String,
+    d2 String,
+    d3 String,
+    d4 String,
+    version UInt64,
     refunds Int64,
-    net Int64,
     cancels Int64
 )
 ENGINE = MergeTree

@@ -15,10 +15,10 @@ SELECT
     if(whose.past_buyer, 'returning', 'new') AS customer_type,
     arrayMap(line -> if(line.category = '', '(none)', line.category), head.lines) AS names,
     arrayMap(line -> ifNull(line.price, 0) * line.quantity, head.lines) AS amounts,
-    arrayJoin(arrayConcat(
-        arrayMap(name -> (name, toInt64(1), arraySum((amount, of) -> if(of = name, amount, 0), amounts, names)), arrayDistinct(names)),
-        if(head.value = arraySum(amounts), [], [('(unallocated)', toInt64(0), head.value - arraySum(amounts))])
-    )) AS part,
+    arraySum(amounts) AS allocated,
+    if(head.value = allocated, [], [('(unallocated)', toInt64(0), head.value - allocated)]) AS rest,
+    arrayMap(name -> (name, toInt64(1), arraySum((amount, of) -> if(of = name, amount, 0), amounts, names)), arrayDistinct(names)) AS parts,
+    arrayJoin(arrayConcat(parts, rest)) AS part,
     part.1 AS category,
     part.2 AS orders,
     part.3 AS revenue

@@ -17,5 +17,5 @@ SELECT
 FROM orders AS copy FINAL
 WHERE source = {source:String}
     AND kind = 'order'
-    AND order_id IN (SELECT order_id FROM orders WHERE source = {source:String} AND ($ordered))
+    AND order_id IN (SELECT order_id FROM orders WHERE source = {source:String} AND $kinds AND ($ordered))
 GROUP BY order_id

@@ -19,7 +19,7 @@ SELECT
     arrayDistinct(pages.page_kind) AS page_kinds,
     arrayDistinct(arrayFilter(name -> name != '', pages.category)) AS categories,
     arrayDistinct(pages.path) AS paths,
-    1 AS sessions,
+    toInt64(1) AS sessions,
     toInt64(open) AS undecided,
     toInt64(page_views) AS views,
     toInt64(NOT open) AS closed,

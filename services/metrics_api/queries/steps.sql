@@ -2,5 +2,5 @@
 SELECT
     * EXCEPT (checkout_step, checkouts_abandoned),
     arrayJoin(checkout_steps) AS checkout_step,
-    checkouts_abandoned * (cart.checkout_step = checkout_step) AS checkouts_abandoned
+    cart.checkouts_abandoned * (cart.checkout_step = checkout_step) AS checkouts_abandoned
 FROM ($carts) AS cart

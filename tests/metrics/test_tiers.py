@@ -1,0 +1,215 @@
+"""The joined answer holds against the raw one, whatever comes late or goes away again."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import pytest
+
+from schemas.rows import SessionRow
+from services.common.clickhouse import ClickHouse, open_storage
+from services.loader.marks import MarkingSink
+from services.loader.migrate import migrate
+from services.loader.seal import seal
+from services.metrics_api.facts import FACTS
+from services.metrics_api.metric_query import MetricQuery
+from services.metrics_api.query import rows
+from services.metrics_api.registry import METRICS
+from services.metrics_api.tiers import clean_runs, complement, joined, tiers
+from tests.metrics.shop import DAY, HOUR, MINUTE, NOW, SINCE, SOURCE, Shop, generate
+from tests.support.clock import ManualClock
+
+TZ = "Europe/Berlin"
+WHOLE = (SINCE, NOW)
+replace = msgspec.structs.replace
+
+
+class Both:
+    """A store that seals and one that never does, given the same rows."""
+
+    def __init__(self, dsn: str) -> None:
+        self.sealing = open_storage(dsn, database="test_tiers_sealing")
+        self.raw = open_storage(dsn, database="test_tiers_raw")
+        for storage in (self.sealing, self.raw):
+            migrate(storage)
+        self.sink = MarkingSink(self.sealing, ManualClock(NOW))
+
+    def insert(self, table: str, lines: Sequence[bytes], token: str) -> None:
+        self.sink.insert(table, lines, token)
+        self.raw.insert(table, lines, token)
+
+    def sealed_share(self, fact: str) -> float:
+        runs = clean_runs(self.sealing, FACTS[fact], SOURCE, TZ, WHOLE)
+        return sum(end - start for start, end in runs) / (NOW - SINCE)
+
+    def agree(self) -> None:
+        for name, metric in METRICS.items():
+            if metric.kind != "now":
+                for dims in ((), *((one,) for one in metric.dimensions if one == "channel")):
+                    query = ask(name, group_by=dims)
+                    assert rows(self.sealing, query) == rows(self.raw, query), (name, dims)
+        daily = ask("sessions", step="1d")
+        assert rows(self.sealing, daily) == rows(self.raw, daily)
+
+    def close(self) -> None:
+        self.sealing.close()
+        self.raw.close()
+
+
+def ask(metric: str, **more: object) -> MetricQuery:
+    base = {"source": SOURCE, "from_ms": SINCE, "to_ms": NOW, "now_ms": NOW, "tz": TZ}
+    return MetricQuery(metric=metric, **{**base, **more})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    return generate(seed=11, visits=400)
+
+
+@pytest.fixture(scope="module")
+def both(chdb_dsn: str, shop: Shop) -> Iterator[Both]:
+    made = Both(chdb_dsn)
+    shop.insert(made)
+    seal(made.sealing, SOURCE, TZ, NOW)
+    yield made
+    made.close()
+
+
+def test_what_nothing_live_can_change_is_sealed(both: Both) -> None:
+    assert both.sealed_share("sessions") == pytest.approx(1 - 98 / (41 * 24), abs=0.01)
+    assert both.sealed_share("carts") == pytest.approx(1 - 12 / 41, abs=0.03)
+    assert both.sealed_share("visits") > 0.8
+    assert seal(both.sealing, SOURCE, TZ, NOW) == 0
+    both.agree()
+
+
+def test_a_late_session_dirties_its_bucket_alone(both: Both, shop: Shop) -> None:
+    clean = both.sealed_share("sessions")
+    row = replace(old(shop), session_id="00000000-0000-0000-0000-0000000000aa", version=9)
+    both.insert("sessions", [msgspec.json.encode(row)], "late")
+    assert both.sealed_share("sessions") == pytest.approx(clean - 15 * MINUTE / (NOW - SINCE))
+    both.agree()
+    assert seal(both.sealing, SOURCE, TZ, NOW) > 0
+    assert both.sealed_share("sessions") == clean
+    both.agree()
+
+
+def test_a_deleted_session_leaves_the_sums(both: Both, shop: Shop) -> None:
+    gone = replace(old(shop), version=10, deleted=True)
+    (before,) = rows(both.sealing, ask("sessions"))
+    both.insert("sessions", [msgspec.json.encode(gone)], "gone")
+    (after,) = rows(both.sealing, ask("sessions"))
+    assert after["value"] == before["value"] - 1
+    both.agree()
+    seal(both.sealing, SOURCE, TZ, NOW)
+    both.agree()
+
+
+def test_a_cart_that_moves_dirties_where_it_was_and_where_it_goes(both: Both, shop: Shop) -> None:
+    cart = next(
+        one
+        for one in shop.carts
+        if one.outcome == "abandoned" and one.last_activity_ms < NOW - 20 * DAY and shown(one)
+    )
+    assert cart.bucket_ms is not None
+    moved = replace(
+        cart, bucket_ms=cart.bucket_ms - HOUR, outcome="converted", abandoned_ms=None, version=11
+    )
+    both.insert("carts", [msgspec.json.encode(moved)], "moved")
+    both.agree()
+    seal(both.sealing, SOURCE, TZ, NOW)
+    both.agree()
+
+
+def test_refunds_of_sealed_orders_and_late_copies_of_orders(both: Both, shop: Shop) -> None:
+    order = next(
+        one
+        for one in shop.orders
+        if one.kind == "order" and one.at_ms < NOW - 20 * DAY and shown(one) and not one.provisional
+    )
+    late = [
+        replace(order, kind="refund", event_id="r1", value=250, at_ms=order.at_ms + DAY),
+        replace(order, kind="refund", event_id="r2", value=None, at_ms=NOW - HOUR),
+        replace(order, event_id="earlier", value=777, at_ms=order.at_ms - 3 * HOUR, version=9),
+    ]
+    for number, row in enumerate(late):
+        both.insert("orders", [msgspec.json.encode(row)], f"order-{number}")
+        both.agree()
+    seal(both.sealing, SOURCE, TZ, NOW)
+    both.agree()
+
+
+def test_an_order_that_comes_late_converts_a_sealed_session(both: Both, shop: Shop) -> None:
+    session = next(
+        one
+        for one in reversed(shop.sessions)
+        if one.started_ms < NOW - 15 * DAY
+        and shown(one)
+        and one.session_id not in {order.session_id for order in shop.orders}
+    )
+    order = replace(
+        next(one for one in shop.orders if one.kind == "order" and shown(one)),
+        order_id="late-order",
+        event_id="late-order",
+        session_id=session.session_id,
+        at_ms=session.ended_ms,
+        named=True,
+    )
+    (before,) = rows(both.sealing, ask("conversion_rate"))
+    both.insert("orders", [msgspec.json.encode(order)], "late-order")
+    (after,) = rows(both.sealing, ask("conversion_rate"))
+    assert after["k"] == before["k"] + 1
+    both.agree()
+    seal(both.sealing, SOURCE, TZ, NOW)
+    both.agree()
+
+
+def test_a_mark_during_a_seal_wins(both: Both, shop: Shop) -> None:
+    class Interrupted(ClickHouse):
+        """A store in which a late session arrives while the seal job sums."""
+
+        def command(self, sql: str, parameters: object = None) -> None:
+            both.sealing.command(sql, parameters)  # type: ignore[arg-type]
+            if "rollup_sessions" in sql:
+                row = replace(old(shop), session_id=LATE, version=12)
+                both.insert("sessions", [msgspec.json.encode(row)], "while-sealing")
+
+        def query(self, sql: str, parameters: object = None) -> list[dict[str, object]]:
+            return both.sealing.query(sql, parameters)  # type: ignore[arg-type]
+
+        def insert(self, table: str, lines: Sequence[bytes], token: str) -> None:
+            both.sealing.insert(table, lines, token)
+
+    dirtying = replace(old(shop), session_id=LATE[:-1] + "c", version=12)
+    both.insert("sessions", [msgspec.json.encode(dirtying)], "dirtying")
+    seal(Interrupted({}, ""), SOURCE, TZ, NOW)
+    both.agree()
+    assert seal(both.sealing, SOURCE, TZ, NOW) > 0
+    both.agree()
+
+
+LATE = "00000000-0000-0000-0000-0000000000bb"
+
+
+def old(shop: Shop) -> SessionRow:
+    return next(one for one in shop.sessions if one.started_ms < NOW - 20 * DAY and shown(one))
+
+
+def shown(row: object) -> bool:
+    return all(not getattr(row, name) for name in ("bot", "test", "excluded")) and (
+        getattr(row, "source", "") == SOURCE
+    )
+
+
+def test_edges_that_cut_a_quarter_are_read_raw(both: Both) -> None:
+    start = SINCE + DAY - (SINCE + DAY) % HOUR
+    split = tiers(both.sealing, FACTS["sessions"], SOURCE, TZ, (start + MINUTE, start + 10 * HOUR))
+    assert split.raw == [(start + MINUTE, start + 15 * MINUTE)]
+    assert split.sealed == [(start + 15 * MINUTE, start + 10 * HOUR)]
+
+
+def test_many_raw_stretches_are_joined_over_the_shortest_gaps() -> None:
+    ranges = [(at * 10, at * 10 + 5) for at in range(30)]
+    found = joined([*ranges, (1000, 1001)], (0, 5000))
+    assert len(found) == 12
+    assert (found[0][0], found[-1]) == (0, (1000, 1001))
+    assert complement(found, (0, 5000))[-1] == (1001, 5000)
