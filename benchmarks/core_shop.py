@@ -18,6 +18,7 @@ from services.common.ports import LogRecord
 
 START_MS = 1_760_000_000_000
 RECORD = 400
+_LEFT, _CHECKOUT, _BUYS = 0.25, 0.5, 0.66
 _PAGES = ("home", "category", "product", "product", "category", "product", "other")
 
 
@@ -41,11 +42,11 @@ class Shopper:
             (20, 16, 22, 20, 4, 9, 9),
             k=int(min(choose.expovariate(1 / 14), 80)),
         )
-        if choose.random() < 0.25:
+        if choose.random() < _LEFT:
             steps += ["product_view", "cart_add"]
-            if choose.random() < 0.5:
+            if choose.random() < _CHECKOUT:
                 steps += ["cart_view", "checkout_start", "checkout_step", "payment_info"]
-                if choose.random() < 0.66:
+                if choose.random() < _BUYS:
                     steps += ["purchase"]
         return steps[::-1]
 

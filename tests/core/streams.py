@@ -1,5 +1,6 @@
 """A partition on a dictionary, and short ways to say what a shopper does."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -33,6 +34,9 @@ def event(type_: str, at: int, event_id: str = "", visitor: str = "v", **fields:
 
 class States(dict[bytes, bytes]):
     """States at rest."""
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:  # type: ignore[override]  as the port has it
+        yield from list(super().items())
 
     def commit(self, changes: Changes) -> None:
         for key, data in changes.states.items():

@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import pytest
 
+from schemas.event import Event
 from tests.core.streams import HOUR, MINUTE, SECOND, T0, Stream, event, same
 
 
-def journey() -> list[tuple[int, list[object]]]:
+def journey() -> list[tuple[int, list[Event]]]:
     """Return append times and events of three shoppers, some out of order, one late."""
     return [
         (1_000, [event("page_view", 500, path="/"), event("page_view", 700, visitor="w")]),

@@ -5,8 +5,9 @@ last active event, and what to count it as. A start over a million states reads 
 An older version's bytes are brought up one version at a time by ``UPGRADES``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from struct import Struct as Layout
+from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -22,7 +23,9 @@ HASHES = 512
 
 _HEAD = Layout(">BIIB")
 
-UPGRADES: dict[int, Callable[[bytes], bytes]] = {}
+Upgrade = Callable[[bytes], bytes]
+
+UPGRADES: Mapping[int, Upgrade] = MappingProxyType({})
 """Version to a function from the bytes after the head to those of the next version."""
 
 
@@ -66,7 +69,8 @@ def head_of(data: bytes) -> Head:
 class Codec:
     """Encodes and decodes states; one a partition, since making its parts is not free."""
 
-    def __init__(self) -> None:
+    def __init__(self, upgrades: Mapping[int, Upgrade] = UPGRADES) -> None:
+        self._upgrades = upgrades
         self._encoder = Encoder()
         self._decoder = Decoder(State)
 
@@ -78,9 +82,9 @@ class Codec:
         """Return the state. Raises FatalError on bytes of a version not known here."""
         version, body = data[0], data[_HEAD.size :]
         while version != VERSION:
-            if version not in UPGRADES:
+            if version not in self._upgrades:
                 raise FatalError(f"state has version {version}, this is version {VERSION}")
-            body = UPGRADES[version](body)
+            body = self._upgrades[version](body)
             version += 1
         return self._decoder.decode(body)
 

@@ -5,11 +5,14 @@ when that is full, the old one goes, but for what still waits, changed, or is be
 """
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from services.common.ports import StateReader
-from services.sessionizer.core.admission import Waiting
 from services.sessionizer.core.codec import Codec, State, head_of
 from services.sessionizer.core.policy import SourceRules
+
+if TYPE_CHECKING:
+    from services.sessionizer.core.admission import Waiting
 
 
 class Entry:

@@ -21,6 +21,9 @@ SLACK_DAYS = 4
 MEMORY = 16
 """How many links a visitor remembers having sent; sending again only costs a line."""
 
+ORDER_BYTES = 12_288
+"""How many bytes of orders an alias keeps, the newest at least: a state stays under 32 KiB."""
+
 _ENTRY = 8
 
 
@@ -150,6 +153,8 @@ def add_order(alias: Alias, event: Event, rules: Links) -> tuple[list[Event], bo
         return [], False
     day = day_of(event.ts_ms)
     alias.orders.append(Kept(day, event.event_id, event.visitor_id, encode(event)))
+    while len(alias.orders) > 1 and sum(len(kept.line) for kept in alias.orders) > ORDER_BYTES:
+        del alias.orders[0]
     linked = linked_to(alias, day, rules)
     if len(linked) > rules.max_visitors:
         return [], True

@@ -13,7 +13,7 @@ from schemas.event import Event, address_of
 from schemas.rows import SignalRow
 from services.common.ports import StateReader
 from services.sessionizer.core import visitor as machine
-from services.sessionizer.core.admission import OTHERS, RANK, Waiting
+from services.sessionizer.core.admission import Waiting, fold_key, state_key
 from services.sessionizer.core.codec import Codec, State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import Entries, Entry
@@ -181,11 +181,12 @@ class Live:
 def preview(
     events: Iterable[Event], rules: SourceRules, states: StateReader
 ) -> list[dict[str, Any]]:
-    """Return for each event its stage and what it would do to session and cart.
+    """Return for each event what it would do to its visitor, changing nothing.
 
-    One object an event in the given order: ``event_id``, ``stage``, and ``before`` and ``after``,
-    the live state of its visitor in the API's shape (None for one never seen). Events of one
-    visitor build on one another. Nothing is changed. Waiting events are not known here.
+    One object an event in the given order: ``event_id``; ``before`` and ``after``, the live state
+    in the API's shape (None for a visitor never seen); ``signals`` (kind, stage) it would emit;
+    ``late`` where it sorts before the frontier and would not be folded. Events of one visitor
+    build on one another; those that wait for their grace are not known here.
     """
     codec = Codec()
     known: dict[str, State] = {}
@@ -196,21 +197,26 @@ def _preview_one(
     event: Event, rules: SourceRules, states: StateReader, codec: Codec, known: dict[str, State]
 ) -> dict[str, Any]:
     address = address_of(event)
-    key = f"{event.source}\x1f{address}"
-    if key not in known:
-        data = states.get(key.encode())
-        known[key] = State() if data is None else codec.decode(data)
-    state = known[key]
-    before = None if state.visitor is None else _plain(state.visitor, rules)
-    item: Waiting = (
-        event.ts_ms, RANK.get(event.type, OTHERS), event.event_id, event.ts_ms, b"", event,
-    )  # fmt: skip
+    key = state_key(event.source, address)
+    text = key.decode()
+    if text not in known:
+        data = states.get(key)
+        known[text] = State() if data is None else codec.decode(data)
+    state = known[text]
+    before = _told(state, rules)
+    item: Waiting = (*fold_key(event), event.ts_ms, b"", event)
+    late = item[:3] < (state.frontier_ms, state.frontier_rank, state.frontier_id)
     out = Collector(event.ts_ms)
-    fold_run(meet(state, event.source, address), [item], rules, out)
-    visitor = state.visitor
+    if not late:
+        fold_run(meet(state, event.source, address), [item], rules, out)
     return {
         "event_id": event.event_id,
+        "late": late,
         "before": before,
-        "after": None if visitor is None else _plain(visitor, rules),
+        "after": _told(state, rules),
         "signals": [{"kind": row.kind, "stage": row.stage} for row in out.signals.values()],
     }
+
+
+def _told(state: State, rules: SourceRules) -> dict[str, Any] | None:
+    return None if state.visitor is None else _plain(state.visitor, rules)

@@ -1,0 +1,101 @@
+"""States at rest: bytes of this version, of recorded ones, and of ones not known."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services.common.errors import FatalError
+from services.sessionizer.core import codec
+from services.sessionizer.core.codec import Codec, Head, State, head_of
+from tests.core.streams import HOUR, MINUTE, SECOND, Stream, event
+
+RECORDED = Path(__file__).parent / "fixtures" / "state-v1.bin"
+
+
+def recorded_stream() -> Stream:
+    """Return a stream whose one visitor has a session, a cart, friction, links and orders."""
+    stream = Stream()
+    stream.send(0, event("page_view", 0, path="/", channel="email", device="mobile"))
+    stream.send(
+        10_000,
+        event("cart_add", 9_000, cart_id="c", user_id="u", products=None),
+        event("click", 9_100, element="#buy", x=0.5, y=0.5, viewport="400x800"),
+        event("error", 9_200),
+    )
+    stream.send(20_000, event("purchase", 19_000, order_id="o", value=100))
+    stream.send(30_000, event("cart_add", 29_000, cart_id="d"))
+    stream.quiet(31_000, MINUTE)
+    return stream
+
+
+def test_recorded_bytes_of_version_1_still_mean_the_same() -> None:
+    data = RECORDED.read_bytes()
+    now = recorded_stream().states[b"shop\x1fv"]
+    assert Codec().decode(data) == Codec().decode(now)
+
+
+def test_a_stream_goes_on_from_recorded_bytes() -> None:
+    stream = recorded_stream()
+    stream.states[b"shop\x1fv"] = RECORDED.read_bytes()
+    stream.crash()
+    stream.quiet(MINUTE, HOUR)
+    assert [cart["outcome"] for cart in stream.carts()] == ["converted", "abandoned"]
+
+
+def test_encoding_and_decoding_changes_nothing() -> None:
+    for data in recorded_stream().states.values():
+        state = Codec().decode(data)
+        assert Codec().encode(state, head_of(data)) == data
+
+
+def test_a_copy_shares_nothing_that_changes() -> None:
+    state = Codec().decode(RECORDED.read_bytes())
+    copy = Codec().copy(state)
+    assert copy == state
+    assert copy.visitor is not state.visitor
+    assert state.visitor is not None
+    assert copy.visitor is not None
+    copy.visitor.orders.append(1)
+    assert copy != state
+
+
+def test_the_head_tells_without_decoding() -> None:
+    data = Codec().encode(State(), Head(1_760_000_000, 1_759_999_990, 11))
+    assert head_of(data) == (1_760_000_000, 1_759_999_990, 11)
+
+
+def test_bytes_of_an_unknown_version_are_refused_by_name() -> None:
+    data = b"\x63" + Codec().encode(State(), Head(0, 0, 0))[1:]
+    with pytest.raises(FatalError, match="state has version 99, this is version 1"):
+        head_of(data)
+    with pytest.raises(FatalError, match="state has version 99, this is version 1"):
+        Codec().decode(data)
+
+
+def test_older_bytes_are_brought_up_version_by_version() -> None:
+    def from_0(body: bytes) -> bytes:
+        """Version 0 kept no hold: put one in where it belongs now."""
+        fields = msgspec.msgpack.decode(body)
+        return msgspec.msgpack.encode([*fields[:6], 0, *fields[6:]])
+
+    old = State(frontier_ms=5, frontier_id="e", hashes=b"12345678", seen_ms=7)
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(old))
+    data = b"\x00" + bytes(9) + msgspec.msgpack.encode(fields[:6] + fields[7:])
+    assert Codec({**codec.UPGRADES, 0: from_0}).decode(data) == old
+
+
+def test_a_visitor_of_ten_thousand_events_stays_under_32_kib() -> None:
+    stream = Stream()
+    at = 0
+    for number in range(10_000):
+        at += 900
+        path = f"/{'long-path/' * 20}{number}"
+        stream.send(
+            at,
+            event("page_view", at, path=path, referrer=path, user_id=f"u{number}"),
+            event("click", at, element=path, x=0.1, y=0.1, viewport="1x1", cart_id=f"c{number}"),
+            commit=number % 500 == 0,
+        )
+    stream.quiet(at + SECOND, at + MINUTE)
+    assert len(stream.states[b"shop\x1fv"]) <= 32 * 1024

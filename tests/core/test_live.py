@@ -1,0 +1,140 @@
+"""Answers of now: the fold of settled and waiting events, and counts that follow at once."""
+
+from services.sessionizer.core.live import preview
+from tests.core.streams import HOUR, MINUTE, RULES, SECOND, T0, Stream, event
+
+
+def live(stream: Stream, visitor: str = "v") -> dict[str, object]:
+    found = stream.partition.visitor("shop", visitor)
+    assert found is not None
+    return found
+
+
+def counts(stream: Stream) -> dict[str, int]:
+    return {stage: n for stage, n in stream.partition.live_visitors("shop").items() if n}
+
+
+def test_a_waiting_event_shows_at_once_and_changes_nothing() -> None:
+    stream = Stream()
+    stream.send(0, event("product_view", 0))
+    stream.send(SECOND, event("cart_add", SECOND))
+    assert live(stream)["current_stage"] == "intent"
+    assert live(stream)["last_event_ms"] == T0 + SECOND
+    assert stream.states == {}
+    assert "signals" not in stream.rows
+
+
+def test_a_visitor_never_seen_is_none() -> None:
+    assert Stream().partition.visitor("shop", "nobody") is None
+
+
+def test_another_source_does_not_see_the_visitor() -> None:
+    stream = Stream()
+    stream.send(0, event("page_view", 0))
+    assert stream.partition.visitor("other", "v") is None
+    assert not any(stream.partition.live_visitors("other").values())
+
+
+def test_live_visitors_are_counted_by_current_stage_waiting_ones_included() -> None:
+    stream = Stream()
+    stream.send(0, event("product_view", 0), event("page_view", 0, visitor="w"))
+    stream.send(1, event("click", 1, visitor="x"))
+    assert counts(stream) == {"discovery": 1, "interest": 1, "unstaged": 1}
+    stream.quiet(SECOND, MINUTE)
+    assert counts(stream) == {"discovery": 1, "interest": 1, "unstaged": 1}
+    stream.send(MINUTE, event("cart_add", MINUTE, visitor="w"))
+    assert counts(stream) == {"intent": 1, "interest": 1, "unstaged": 1}
+
+
+def test_a_visitor_is_live_for_less_than_thirty_minutes() -> None:
+    stream = Stream()
+    stream.send(0, event("page_view", 0))
+    stream.quiet(SECOND, 30 * MINUTE - SECOND)
+    assert counts(stream) == {"discovery": 1}
+    stream.tick(30 * MINUTE)
+    assert counts(stream) == {}
+
+
+def test_a_passive_event_makes_nobody_live() -> None:
+    stream = Stream()
+    stream.send(0, event("email_open", 0))
+    assert counts(stream) == {}
+
+
+def test_bots_tests_and_staff_are_not_counted() -> None:
+    stream = Stream()
+    for field in ("bot", "test", "excluded"):
+        stream.send(0, event("cart_add", 0, visitor=field, **{field: True}))
+    assert counts(stream) == {}
+    assert stream.partition.open_carts("shop") == 0
+
+
+def test_open_carts_follow_the_carts_life() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0), event("cart_add", 0, visitor="w"))
+    assert stream.partition.open_carts("shop") == 2
+    stream.send(MINUTE, event("purchase", MINUTE, order_id="o", value=1))
+    assert stream.partition.open_carts("shop") == 1
+    stream.quiet(MINUTE, 31 * MINUTE)
+    assert stream.partition.open_carts("shop") == 0
+
+
+def test_counts_are_the_same_after_a_restart() -> None:
+    stream = Stream(resident=1)
+    for number in range(10):
+        stream.send(number, event("cart_add", number, visitor=f"v{number}"))
+    stream.quiet(SECOND, 2 * MINUTE)
+    before = counts(stream), stream.partition.open_carts("shop")
+    stream.crash()
+    assert (counts(stream), stream.partition.open_carts("shop")) == before == ({"intent": 10}, 10)
+
+
+def test_counts_asked_at_every_moment_are_those_asked_once() -> None:
+    asked, quiet = Stream(resident=2), Stream(resident=2)
+    for number in range(40):
+        at = number * 7_000
+        events = [event("page_view", at, visitor=f"v{number % 5}"), event("cart_add", at + 1)]
+        for stream in (asked, quiet):
+            stream.send(at + 10, *events)
+        counts(asked)
+    assert counts(asked) == counts(quiet) == {"discovery": 5, "intent": 1}
+
+
+def test_signals_of_waiting_events_show_before_they_are_final() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0))
+    waiting = [(row.kind, row.stage) for row in stream.partition.live_signals()]
+    assert waiting == [("stage_entered", "intent")]
+    stream.quiet(SECOND, MINUTE)
+    assert stream.partition.live_signals() == []
+    assert len(stream.rows["signals"]) == 1
+
+
+def test_a_preview_tells_what_an_event_would_do_and_changes_nothing() -> None:
+    stream = Stream()
+    stream.send(0, event("page_view", 0))
+    stream.quiet(SECOND, MINUTE)
+    before = dict(stream.states)
+    told = preview([event("cart_add", 2 * MINUTE, "add")], RULES, stream.states)
+    assert told[0]["event_id"] == "add"
+    assert told[0]["before"]["current_stage"] == "discovery"
+    assert told[0]["before"]["cart"] is None
+    assert told[0]["after"]["current_stage"] == "intent"
+    assert told[0]["after"]["cart"]["outcome"] == "open"
+    assert stream.states == before
+
+
+def test_a_preview_of_an_event_before_the_frontier_is_late() -> None:
+    stream = Stream()
+    stream.send(10_000, event("page_view", 10_000))
+    stream.quiet(11_000, MINUTE)
+    told = preview([event("cart_add", 0)], RULES, stream.states)[0]
+    assert told["late"] is True
+    assert told["before"] == told["after"]
+    assert told["signals"] == []
+
+
+def test_a_preview_of_an_unknown_visitor_begins_with_nothing() -> None:
+    told = preview([event("page_view", 0), event("page_view", HOUR, "b")], RULES, {})
+    assert told[0]["before"] is None
+    assert told[1]["before"]["current_stage"] == "discovery"
