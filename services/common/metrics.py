@@ -161,6 +161,7 @@ class Metrics:
         """Register every metric of the list."""
         self.registry = CollectorRegistry()
         self._by_name = {name: self._make(name, spec) for name, spec in SPECS.items()}
+        self._feeds: list[Callable[[], None]] = []
         self._labelled: dict[tuple[object, ...], Counter | Gauge | Histogram] = {}
 
     def _make(self, name: Name, spec: Spec) -> Counter | Gauge | Histogram:
@@ -209,8 +210,14 @@ class Metrics:
             raise TypeError(f"{name} is a {SPECS[name].kind}, not a histogram")
         child.observe(seconds)
 
+    def feed(self, tell: Callable[[], None]) -> None:
+        """Have counts that are kept elsewhere told each time before the metrics are exposed."""
+        self._feeds.append(tell)
+
     def expose(self) -> bytes:
         """Return all of them in the Prometheus text format."""
+        for tell in self._feeds:
+            tell()
         return generate_latest(self.registry)
 
 

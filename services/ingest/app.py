@@ -22,9 +22,9 @@ from services.common.metrics import Metrics
 from services.common.ports import Clock, DeadLetters, Publisher
 from services.ingest import cors
 from services.ingest.answers import Answer, RefusalError, reply, retry_later
-from services.ingest.budget import Budget
+from services.ingest.budget import Budget, Lease
 from services.ingest.client import Callers
-from services.ingest.inflate import inflate, named_encoding
+from services.ingest.inflate import MAGIC, inflate, named_encoding
 from services.ingest.intake import Batch, Intake, OpenSession
 from services.ingest.patience import Patience
 from services.ingest.report import dry_run_report, report
@@ -36,6 +36,7 @@ from services.ingest.request import (
     unauthorized,
 )
 from services.ingest.store import Store
+from services.ingest.tally import Tally
 from services.sessionizer.core.policy import SourceRules
 
 PATHS = frozenset({"/v1/events", "/v1/events/"})
@@ -72,7 +73,7 @@ class Ingest:
         intake: Intake,
         callers: Callers,
         preview: Previewer | None,
-        metrics: Metrics,
+        tally: Tally,
         limits: Limits,
     ) -> None:
         self._store = store
@@ -80,11 +81,10 @@ class Ingest:
         self._intake = intake
         self._callers = callers
         self._preview = preview
-        self._metrics = metrics
+        self._tally = tally
         self._limits = limits
         self.budget = Budget(limits.in_flight_bytes)
         self._patience = Patience(limits.patience_s)
-        metrics.follow("waymark_ingest_in_flight_bytes", lambda: self.budget.used)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; other scopes are the composition root's."""
@@ -97,7 +97,7 @@ class Ingest:
         except RefusalError as refused:
             answer = refused.answer()
         except GoneError:
-            self._metrics.count("waymark_ingest_requests_total", status="499", code="gone")
+            self._tally.gone()
             return
         except Exception:
             # Told in our form, then raised on: the server logs it with its trace.
@@ -110,10 +110,7 @@ class Ingest:
         self, send: Send, headers: Mapping[bytes, bytes], answer: Answer, started: float
     ) -> None:
         await reply(send, answer, cors.exposed(headers, self._catalog))
-        self._metrics.count(
-            "waymark_ingest_requests_total", status=str(answer.status), code=answer.code
-        )
-        self._metrics.observe("waymark_ingest_request_seconds", time.perf_counter() - started)
+        self._tally.answered(answer.status, answer.code, time.perf_counter() - started)
 
     async def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
@@ -131,10 +128,11 @@ class Ingest:
         check_media_type(headers.get(b"content-type", b""))
         encoding = named_encoding(headers.get(b"content-encoding", b""))
         limits = self._limits
-        with self.budget.lease() as lease:
+        with Lease(self.budget) as lease:
             body = await read_body(receive, headers, lease, limits.body_bytes, self._patience)
-            plain = inflate(body, encoding, limits.body_bytes)
-            if plain is not body:
+            plain = body
+            if encoding or body[:1] in MAGIC:
+                plain = inflate(body, encoding, limits.body_bytes)
                 lease.hold(len(plain))
             caller = self._callers.of(scope)
             batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
@@ -185,15 +183,18 @@ def create_ingest(
     who gave no consent keeps yesterday's hash.
     """
     limits = limits or Limits()
-    return Ingest(
-        store=Store(publisher, dead_letters, catalog, metrics),
+    tally = Tally(metrics)
+    made = Ingest(
+        store=Store(publisher, dead_letters, catalog, tally),
         catalog=catalog,
         intake=Intake(catalog, rules, clock, open_session),
         callers=Callers(trusted_proxies, country_header),
         preview=preview,
-        metrics=metrics,
+        tally=tally,
         limits=limits,
     )
+    metrics.follow("waymark_ingest_in_flight_bytes", lambda: made.budget.used)
+    return made
 
 
 def ingest_first(ingest: App, rest: App) -> App:

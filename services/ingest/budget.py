@@ -20,10 +20,6 @@ class Budget:
         self.limit = limit
         self.used = 0
 
-    def lease(self) -> "Lease":
-        """Return a request's own account, to be used in a ``with`` block."""
-        return Lease(self)
-
 
 class Lease:
     """What one request holds; all of it is given back when the block ends."""
@@ -31,6 +27,7 @@ class Lease:
     __slots__ = ("_budget", "held")
 
     def __init__(self, budget: Budget) -> None:
+        """Hold nothing yet; entering the block holds the least."""
         self._budget = budget
         self.held = 0
 

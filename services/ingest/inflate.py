@@ -20,6 +20,8 @@ Encoding = Literal["", "gzip", "zstd"]
 
 GZIP_MAGIC = b"\x1f\x8b\x08"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+MAGIC = frozenset({GZIP_MAGIC[:1], ZSTD_MAGIC[:1]})
+"""First bytes of what may be compressed; no JSON begins with one."""
 MAX_MEMBERS = 1_000
 """More members than this in half a megabyte are an attack on the processor, not a client."""
 WINDOW_LOG = 23

@@ -1,7 +1,6 @@
 """What makes a request's events and refusals durable, and counts them once they are."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable
 
 import msgspec
@@ -11,11 +10,11 @@ from schemas.normalise import Prepared
 from services.common.catalog import Catalog
 from services.common.catalog_rows import Grant
 from services.common.errors import OverloadedError, RetryableError
-from services.common.metrics import Metrics
 from services.common.ports import DeadLetters, Outgoing, Publisher
 from services.ingest.answers import retry_later
 from services.ingest.budget import Lease
 from services.ingest.intake import Batch
+from services.ingest.tally import Tally
 
 
 class Store:
@@ -26,13 +25,13 @@ class Store:
         publisher: Publisher,
         dead_letters: DeadLetters,
         catalog: Catalog,
-        metrics: Metrics,
+        tally: Tally,
     ) -> None:
-        """Take the two ports, the catalog that remembers who sends orders, and the counters."""
+        """Take the two ports, the catalog that remembers who sends orders, and the counts."""
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._catalog = catalog
-        self._metrics = metrics
+        self._tally = tally
 
     async def save(self, grant: Grant, batch: Batch, lease: Lease) -> None:
         """1. hold what will wait, 2. write log and dead letters, 3. count.
@@ -42,7 +41,8 @@ class Store:
         """
         source = grant.source.name
         items = [Outgoing(source, event.address, event.line) for event in batch.events]
-        lease.hold(sum([len(item.line) for item in items]) + batch.letter_bytes())
+        held = sum([len(item.line) for item in items])
+        lease.hold(held + batch.letter_bytes() if batch.letters else held)
         try:
             await self._write(items, batch)
         except OverloadedError as error:
@@ -68,19 +68,10 @@ class Store:
             self._catalog.note_server_order(grant.source.name)
 
     def _count(self, source: str, batch: Batch) -> None:
-        count = self._metrics.count
         if batch.events:
-            count(
-                "waymark_ingest_events_total",
-                len(batch.events),
-                source=source,
-                outcome="accepted",
-            )
-        if not batch.letters:
-            return
-        for code, times in Counter(letter.code for letter in batch.letters).items():
-            count("waymark_ingest_events_total", times, source=source, outcome="refused")
-            count("waymark_ingest_refused_total", times, code=code)
+            self._tally.accepted(source, len(batch.events))
+        for letter in batch.letters:
+            self._tally.refused(source, letter.code)
 
 
 def _is_order(event: Prepared) -> bool:
