@@ -3,7 +3,8 @@
 DESIGN, *Ids*: no start time, user, ordinal or version is ever in an id.
 """
 
-from hashlib import sha256
+import hashlib
+from functools import lru_cache
 
 
 def _part(text: str) -> bytes:
@@ -41,7 +42,7 @@ def dead_letter_id(source: str, code: str, original: bytes, occurrence: int) -> 
 
     ``occurrence`` counts equal items within one body, from 0.
     """
-    content = sha256(original).hexdigest()
+    content = hashlib.sha256(original).hexdigest()
     return _uuid(_head("dead/1", source) + _part(code) + _part(content) + _part(str(occurrence)))
 
 
