@@ -3,11 +3,13 @@
 DESIGN, *Carts*; what that leaves open is settled in docs/adr/0002, D.
 """
 
+from msgspec.structs import replace
+
 from schemas import ids
 from schemas.event import Event
 from services.sessionizer.core import checkout, signals
 from services.sessionizer.core.activity import is_active
-from services.sessionizer.core.lines import has_content, put, replace, take, value_of
+from services.sessionizer.core.lines import has_content, put, put_anew, take, value_of
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.rows import cart_row, last_activity_ms
@@ -98,7 +100,7 @@ def cart_update(v: Visitor, event: Event, rules: SourceRules, out: Out, before_m
     cart = unresolved(v)
     if has_content(event.products):
         cart = cart or open_episode(v, event, rules)
-        replace(cart, event.products or (), event.currency or rules.currency)
+        put_anew(cart, event.products or (), event.currency or rules.currency)
     if cart is None:
         return False
     touch(cart, event, v.session)
@@ -165,7 +167,7 @@ def _empty(
     cart.emptied_ms = event.ts_ms
     resolve(cart, EMPTIED, event.ts_ms, before_ms)
     out.cart(cart_row(v, cart, rules, out))
-    signals.of_cart(v, cart, "cart_emptied", event.ts_ms, rules, out)
+    out.signal(signals.of_cart(v, cart, "cart_emptied", event.ts_ms, "", rules, out))
 
 
 def resolve(cart: Cart, outcome: int, last_ms: int, before_ms: int) -> None:
@@ -198,12 +200,11 @@ def abandon(v: Visitor, at_ms: int, rules: SourceRules, out: Out, *, checkout: b
         if cart.bucket_ms is None:
             cart.bucket_ms = last_activity_ms(v, cart)
         out.cart(cart_row(v, cart, rules, out))
-    step = cart.steps[-1] if cart.steps else ""
-    if checkout:
-        details = {"checkout_step": step} if step else {}
-        signals.of_cart(v, cart, "checkout_abandoned", at_ms, rules, out, details=details)
-    else:
-        signals.of_cart(v, cart, "cart_abandoned", at_ms, rules, out)
+    kind: signals.CartSignal = "checkout_abandoned" if checkout else "cart_abandoned"
+    row = signals.of_cart(v, cart, kind, at_ms, "", rules, out)
+    if checkout and cart.steps:
+        row = replace(row, details={"checkout_step": cart.steps[-1]})
+    out.signal(row)
 
 
 def lose(v: Visitor, at_ms: int, rules: SourceRules, out: Out) -> None:
@@ -214,4 +215,4 @@ def lose(v: Visitor, at_ms: int, rules: SourceRules, out: Out) -> None:
     cart.lost_ms = at_ms
     resolve(cart, LOST, last_activity_ms(v, cart), at_ms)
     out.cart(cart_row(v, cart, rules, out))
-    signals.of_cart(v, cart, "cart_lost", at_ms, rules, out)
+    out.signal(signals.of_cart(v, cart, "cart_lost", at_ms, "", rules, out))

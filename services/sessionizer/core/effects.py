@@ -7,7 +7,7 @@ types have no handler at all.
 from collections.abc import Callable
 
 from schemas.event import Event
-from services.sessionizer.core import carts, orders, pages, walks
+from services.sessionizer.core import carts, orders, pages
 from services.sessionizer.core.activity import is_active
 from services.sessionizer.core.causes import state_reason
 from services.sessionizer.core.out import Out
@@ -43,8 +43,7 @@ def page_view(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms:
     kind = event.page_kind
     if kind == "product":
         s.marks |= PRODUCT
-    pages.add(s, event, rules)
-    return walks.walk(s, event, rules) or kind in HURDLES
+    return pages.add(s, event, rules) or kind in HURDLES
 
 
 def list_view(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:
@@ -55,8 +54,7 @@ def list_view(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms:
     s.other_views += 1
     if s.views:
         return False
-    pages.add(s, event, rules)
-    return walks.walk(s, event, rules)
+    return pages.add(s, event, rules)
 
 
 def product_view(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:

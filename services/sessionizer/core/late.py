@@ -1,5 +1,7 @@
 """Late orders: the one thing that takes back what was said (DESIGN, *The fold* 3; E6)."""
 
+from msgspec.structs import replace
+
 from schemas.event import Event
 from services.sessionizer.core import signals
 from services.sessionizer.core.carts import touch
@@ -77,7 +79,8 @@ def _retract(v: Visitor, cart: Cart, t_ms: int, rules: SourceRules, out: Out) ->
 
     def back(kind: signals.CartSignal, at_ms: int | None) -> None:
         if at_ms is not None and at_ms >= t_ms:
-            signals.of_cart(v, cart, kind, at_ms, rules, out, retracted=True)
+            row = signals.of_cart(v, cart, kind, at_ms, "", rules, out)
+            out.signal(replace(row, retracted=True))
 
     back("checkout_abandoned", cart.checkout_abandoned_ms)
     back("cart_abandoned", cart.cart_abandoned_ms)

@@ -49,7 +49,7 @@ def put(c: Cart, items: Sequence[Product], currency: str) -> None:
         _collapse(c)
 
 
-def replace(c: Cart, items: Sequence[Product], currency: str) -> None:
+def put_anew(c: Cart, items: Sequence[Product], currency: str) -> None:
     """Let the products be all that is in the cart, priced in this currency."""
     c.lines = []
     c.size = 0

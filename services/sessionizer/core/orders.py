@@ -7,13 +7,15 @@ an order resolves a cart; the memory of an order lasts 365 days.
 import hashlib
 from typing import Any
 
+from msgspec.structs import replace
+
 from schemas.event import Event
 from schemas.rows import OrderRow, OrderRowKind
 from services.sessionizer.core import signals
 from services.sessionizer.core.carts import resolve, touch
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.rows import cart_row, common, products
+from services.sessionizer.core.rows import cart_row, rare
 from services.sessionizer.core.sessions import is_past_buyer
 from services.sessionizer.core.state import (
     BOUGHT,
@@ -50,20 +52,7 @@ def purchase(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: 
     if cart is not None:
         convert(v, cart, event, rules, out, before_ms)
     elif first and v.session is not None:
-        told = _of_order(event, rules)
-        signals.of_session(
-            v,
-            v.session,
-            "converted",
-            event.ts_ms,
-            rules,
-            out,
-            discriminator=order_id_of(event),
-            stage="purchase",
-            details={"order_id": order_id_of(event)},
-            lines=list(event.products or ()),
-            **told,
-        )
+        _tell_bare(v, v.session, event, rules, out)
     if v.session is not None:
         v.session.marks |= BOUGHT
     out.order(
@@ -120,16 +109,21 @@ def convert(
 def tell_converted(v: Visitor, cart: Cart, event: Event, rules: SourceRules, out: Out) -> None:
     """Emit the episode as an order resolved it, and the signals of that (H4)."""
     out.cart(cart_row(v, cart, rules, out))
-    told = _of_order(event, rules) | {
-        "stage": "purchase",
-        "details": {"order_id": cart.order_id},
-        "lines": products(cart.lines) or list(event.products or ()),
-    }
+    told = _of_order(event, rules)
+    if not cart.lines:
+        told["lines"] = list(event.products or ())
     if cart.recovered_ms is not None:
-        signals.of_cart(v, cart, "cart_recovered", event.ts_ms, rules, out, **told)
-    signals.of_cart(
-        v, cart, "converted", event.ts_ms, rules, out, discriminator=cart.order_id, **told
-    )
+        row = signals.of_cart(v, cart, "cart_recovered", event.ts_ms, "", rules, out)
+        out.signal(replace(row, **told))
+    row = signals.of_cart(v, cart, "converted", event.ts_ms, cart.order_id, rules, out)
+    out.signal(replace(row, **told))
+
+
+def _tell_bare(v: Visitor, s: Session, event: Event, rules: SourceRules, out: Out) -> None:
+    """Tell that a session converted without a cart (E2)."""
+    order_id = order_id_of(event)
+    row = signals.of_session(v, s, "converted", event.ts_ms, "purchase", order_id, rules, out)
+    out.signal(replace(row, lines=list(event.products or ()), **_of_order(event, rules)))
 
 
 def order_value(event: Event) -> int | None:
@@ -155,10 +149,18 @@ def order_row(
     it resolved, else by the event itself (E3).
     """
     dims = session.dims if session else cart.dims if cart else _own_dims(v, event)
-    fields = common(v, dims, PAST_BUYER if past_buyer else 0, rules, out)
-    fields["user_id"] = event.user_id or v.user_id
-    return OrderRow(
-        **fields,
+    row = OrderRow(
+        source=v.source,
+        visitor_id=v.visitor_id,
+        user_id=event.user_id or v.user_id,
+        channel=dims.channel,
+        first_channel=dims.first_channel,
+        device=dims.device,
+        browser=dims.browser,
+        os=dims.os,
+        country=dims.country,
+        policy_version=rules.policy.version,
+        version=out.version(),
         order_id=order_id_of(event),
         event_id=event.event_id,
         at_ms=event.ts_ms,
@@ -175,6 +177,7 @@ def order_row(
         payment_method=event.payment_method,
         provisional=event.provisional,
     )
+    return rare(row, dims, PAST_BUYER if past_buyer else 0)
 
 
 def remember(v: Visitor, event: Event, rules: SourceRules) -> bool:
@@ -191,10 +194,11 @@ def remember(v: Visitor, event: Event, rules: SourceRules) -> bool:
 
 
 def _of_order(event: Event, rules: SourceRules) -> dict[str, Any]:
+    told: dict[str, Any] = {"stage": "purchase", "details": {"order_id": order_id_of(event)}}
     value = order_value(event)
-    if value is None:
-        return {}
-    return {"value": value, "currency": event.currency or rules.currency}
+    if value is not None:
+        told |= {"value": value, "currency": event.currency or rules.currency}
+    return told
 
 
 def _own_dims(v: Visitor, event: Event) -> Dims:
@@ -212,4 +216,5 @@ def _own_dims(v: Visitor, event: Event) -> Dims:
         excluded=event.excluded,
         lasting=event.lasting,
         variants=event.variants or None,
+        special=True,
     )

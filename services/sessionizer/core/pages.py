@@ -5,6 +5,7 @@ product lists and cart views stand in for them, and the first ``page_view`` disc
 """
 
 from schemas.event import Event
+from services.sessionizer.core import walks
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.state import PAGE_KINDS, TRUNCATED, Page, Session
 
@@ -22,25 +23,28 @@ KIND_OF_TYPE = {
 OTHER = KIND["other"]
 
 
-def add(s: Session, event: Event, rules: SourceRules) -> None:
-    """Note a page; the first 200 ride in the session's row."""
-    path = event.path
-    kind = event.page_kind
-    place = KIND[kind] if kind else KIND_OF_TYPE.get(event.type, OTHER)
-    category = event.products[0].category if event.products else ""
-    s.exit_path = path
+def add(s: Session, event: Event, rules: SourceRules) -> bool:
+    """Note a page; tell whether the shopper came back to it from the page before.
+
+    The first 200 pages ride in the session's row; of those after, the counts, the exit page and
+    the time of the last one kept are known.
+    """
+    path, products, kind = event.path, event.products, event.page_kind
+    offset_ms = event.ts_ms - s.start_ms
     pages = s.pages
+    place = len(pages)
     if (
-        s.over_ms < 0
-        and len(pages) < rules.policy.session.max_pages
-        and ((len(path) <= SHORT and not category and path.isascii()) or _fits(s, path, category))
+        s.over_ms >= 0
+        or place >= rules.policy.session.max_pages
+        or ((products or len(path) > SHORT or not path.isascii()) and not _fits(s, event))
     ):
-        pages.append(Page(path, place, category, event.ts_ms - s.start_ms))
+        place = _pass_over(s, path, offset_ms)
+    else:
+        number = KIND[kind] if kind else KIND_OF_TYPE.get(event.type, OTHER)
+        category = products[0].category if products else ""
+        pages.append(Page(path, number, category, offset_ms))
         s.page_engaged_ms = -1
-        return
-    s.marks |= TRUNCATED
-    if s.over_ms < 0:
-        s.over_ms = event.ts_ms - s.start_ms
+    return path != "" and walks.walk(s, path, place, offset_ms, event.event_id, rules)
 
 
 def leave(s: Session, event: Event) -> None:
@@ -49,7 +53,7 @@ def leave(s: Session, event: Event) -> None:
     if engaged is None:
         return
     s.engaged_ms += engaged
-    if s.pages and s.over_ms < 0 and event.path in ("", s.exit_path):
+    if s.pages and s.over_ms < 0 and event.path in ("", s.pages[-1].path):
         s.page_engaged_ms = max(s.page_engaged_ms, 0) + engaged
 
 
@@ -59,12 +63,21 @@ def discard(s: Session) -> None:
     s.steps = []
     s.exit_path = ""
     s.over_ms = -1
-    s.turn_fresh = s.loop_fresh = 0
+    s.walked = s.turned = s.looped = 0
     s.page_engaged_ms = -1
     s.page_bytes = 0
     s.marks &= ~TRUNCATED
 
 
-def _fits(s: Session, path: str, category: str) -> bool:
-    s.page_bytes += len(path.encode()) + len(category.encode())
+def _fits(s: Session, event: Event) -> bool:
+    category = event.products[0].category if event.products else ""
+    s.page_bytes += len(event.path.encode()) + len(category.encode())
     return s.page_bytes <= ROOM
+
+
+def _pass_over(s: Session, path: str, offset_ms: int) -> int:
+    s.marks |= TRUNCATED
+    s.exit_path = path
+    if s.over_ms < 0:
+        s.over_ms = offset_ms
+    return -1

@@ -50,32 +50,22 @@ def open_session(v: Visitor, event: Event, rules: SourceRules) -> Session:
     return s
 
 
-def count(v: Visitor, s: Session, event: Event, rules: SourceRules) -> bool:
-    """Count an attached event; tell whether the session is a machine's.
+def is_machine(s: Session, t_ms: int, before_ms: int, rules: SourceRules) -> bool:
+    """Tell whether a session is a machine's, from its newest event and the time of the one before.
 
-    It is, from the 101st event in one UTC second or the 5,001st of the session on, in fold order
+    It is from the 101st event in one UTC second or the 5,001st of the session on, in fold order
     and up to its end: then its events are only counted, but purchases still act (DESIGN, *Bots by
     rate*; C8).
     """
-    t, before = event.ts_ms, v.seen_ms
-    v.seen_ms = t
-    s.events += 1
-    bots = rules.policy.bots
-    if s.events > 1 and t - before < SECOND and t // SECOND == before // SECOND:
+    if s.events > 1 and t_ms // SECOND == before_ms // SECOND:
         s.burst += 1
-        if s.burst > bots.per_second:
-            _call_machine(s)
     else:
         s.burst = 1
-    if s.events > bots.per_session:
-        _call_machine(s)
-    return s.marks & MACHINE != 0
-
-
-def _call_machine(s: Session) -> None:
-    if not s.marks & MACHINE:
+    bots = rules.policy.bots
+    if not s.marks & MACHINE and (s.burst > bots.per_second or s.events > bots.per_session):
         s.marks |= MACHINE
-        s.dims = replace(s.dims, bot=True)
+        s.dims = replace(s.dims, bot=True, special=True)
+    return s.marks & MACHINE != 0
 
 
 def describe(v: Visitor, s: Session, event: Event, *, active: bool) -> None:
@@ -109,6 +99,7 @@ def describe(v: Visitor, s: Session, event: Event, *, active: bool) -> None:
             test=d.test or event.test,
             excluded=d.excluded or event.excluded,
             lasting=d.lasting and event.lasting,
+            special=True,
         )
 
 
@@ -130,6 +121,7 @@ def _described(v: Visitor, d: Dims, event: Event) -> Dims:
         excluded=d.excluded,
         lasting=d.lasting,
         variants=event.variants | (d.variants or {}) if event.variants else d.variants,
+        special=d.special or bool(event.variants) or (came and event.utm is not None),
     )
 
 

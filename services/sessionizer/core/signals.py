@@ -6,7 +6,9 @@ a friction's pattern, else nothing (DESIGN, *Ids*). ``at_ms`` is the time of the
 never that of the emission (docs/adr/0002, H).
 """
 
-from typing import Any, Literal
+from typing import Literal
+
+from msgspec.structs import replace
 
 from schemas import ids
 from schemas.event import Event
@@ -15,7 +17,7 @@ from services.sessionizer.core.causes import causes_of_cart
 from services.sessionizer.core.lines import value_of
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.rows import common, products
+from services.sessionizer.core.rows import products, rare
 from services.sessionizer.core.stages import STAGES, furthest, stage_name
 from services.sessionizer.core.state import FRICTIONS, Cart, Session, Visitor, text
 
@@ -34,21 +36,23 @@ def stage_entered(
 ) -> None:
     """Tell that the session touched a stage, once a stage; skipped stages are not implied."""
     stage = STAGES[place]
-    of_session(v, s, "stage_entered", at_ms, rules, out, discriminator=stage, stage=stage)
+    out.signal(of_session(v, s, "stage_entered", at_ms, stage, stage, rules, out))
 
 
 def session_left(
     v: Visitor,
     s: Session,
-    kind: SignalKind,
+    kind: Literal["bounce", "browse_abandoned"],
     at_ms: int,
     causes: list[str],
     rules: SourceRules,
     out: Out,
 ) -> None:
     """Tell that a session closed as a bounce, or after browsing products with no cart touched."""
-    stage = furthest(s.reached)
-    of_session(v, s, kind, at_ms, rules, out, stage=stage, causes=causes, stated_reason=s.stated)
+    row = of_session(v, s, kind, at_ms, furthest(s.reached), "", rules, out)
+    if causes or s.stated:
+        row = replace(row, causes=causes, stated_reason=s.stated)
+    out.signal(row)
 
 
 def friction(
@@ -61,22 +65,10 @@ def friction(
     out: Out,
 ) -> None:
     """Tell of a pattern of friction, at the event that completed it."""
-    details = {}
-    if event.path:
-        details["path"] = event.path
-    if event.element:
-        details["element"] = event.element
-    of_session(
-        v,
-        s,
-        FRICTIONS[place],
-        event.ts_ms,
-        rules,
-        out,
-        discriminator=first_event_id,
-        stage=stage_name(s.current),
-        details=details,
-    )
+    told = {"path": event.path, "element": event.element}
+    stage, kind = stage_name(s.current), FRICTIONS[place]
+    row = of_session(v, s, kind, event.ts_ms, stage, first_event_id, rules, out)
+    out.signal(replace(row, details={name: value for name, value in told.items() if value}))
 
 
 def of_session(
@@ -84,27 +76,36 @@ def of_session(
     s: Session,
     kind: SignalKind,
     at_ms: int,
+    stage: str,
+    discriminator: str,
     rules: SourceRules,
     out: Out,
-    *,
-    discriminator: str = "",
-    **fields: Any,
-) -> None:
-    """Emit a signal whose entity is the session."""
+) -> SignalRow:
+    """Return a signal whose entity is the session."""
     entity = text(s.id)
-    out.signal(
-        SignalRow(
-            **common(v, s.dims, s.marks, rules, out),
-            signal_id=ids.signal_id(kind, entity, discriminator),
-            kind=kind,
-            at_ms=at_ms,
-            emitted_ms=out.clock_ms,
-            session_id=entity,
-            cart_id=text(s.cart),
-            marketing_consent=v.consent,
-            **fields,
-        )
+    d = s.dims
+    row = SignalRow(
+        source=v.source,
+        visitor_id=v.visitor_id,
+        user_id=v.user_id,
+        channel=d.channel,
+        first_channel=d.first_channel,
+        device=d.device,
+        browser=d.browser,
+        os=d.os,
+        country=d.country,
+        policy_version=rules.policy.version,
+        version=out.version(),
+        signal_id=ids.signal_id(kind, entity, discriminator),
+        kind=kind,
+        at_ms=at_ms,
+        emitted_ms=out.clock_ms,
+        session_id=entity,
+        cart_id=text(s.cart),
+        stage=stage,
+        marketing_consent=v.consent,
     )
+    return rare(row, d, s.marks)
 
 
 def of_cart(
@@ -112,34 +113,38 @@ def of_cart(
     c: Cart,
     kind: CartSignal,
     at_ms: int,
+    discriminator: str,
     rules: SourceRules,
     out: Out,
-    *,
-    discriminator: str = "",
-    **fields: Any,
-) -> None:
-    """Emit a signal whose entity is the cart, with all that is needed to write to the shopper."""
+) -> SignalRow:
+    """Return a signal whose entity is the cart, with all that is needed to write to the shopper."""
     entity = text(c.id)
-    content: dict[str, Any] = {
-        "stage": "intent",
-        "value": value_of(c),
-        "currency": c.currency,
-        "lines": products(c.lines),
-    }
-    content.update(fields)
-    out.signal(
-        SignalRow(
-            **common(v, c.dims, c.marks, rules, out),
-            signal_id=ids.signal_id(kind, entity, discriminator),
-            kind=kind,
-            at_ms=at_ms,
-            emitted_ms=out.clock_ms,
-            session_id=text(c.session),
-            cart_id=entity,
-            cart_url=c.url,
-            marketing_consent=v.consent,
-            causes=causes_of_cart(c),
-            stated_reason=c.stated,
-            **content,
-        )
+    d = c.dims
+    row = SignalRow(
+        source=v.source,
+        visitor_id=v.visitor_id,
+        user_id=v.user_id,
+        channel=d.channel,
+        first_channel=d.first_channel,
+        device=d.device,
+        browser=d.browser,
+        os=d.os,
+        country=d.country,
+        policy_version=rules.policy.version,
+        version=out.version(),
+        signal_id=ids.signal_id(kind, entity, discriminator),
+        kind=kind,
+        at_ms=at_ms,
+        emitted_ms=out.clock_ms,
+        session_id=text(c.session),
+        cart_id=entity,
+        stage="intent",
+        value=value_of(c),
+        currency=c.currency,
+        cart_url=c.url,
+        lines=products(c.lines),
+        marketing_consent=v.consent,
+        causes=causes_of_cart(c),
+        stated_reason=c.stated,
     )
+    return rare(row, d, c.marks)

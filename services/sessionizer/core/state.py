@@ -51,11 +51,15 @@ class Page(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Step(Struct, frozen=True, array_like=True, gc=False):
-    """One place the shopper went to, for the patterns of going to and fro."""
+    """One place the shopper went to, for the patterns of going to and fro.
 
-    path: str
+    ``page`` is its place in the session's pages; the path is kept only where it has none (-1).
+    """
+
+    page: int
     offset_ms: int
     event_id: str
+    path: str = ""
 
 
 class Click(Struct, frozen=True, array_like=True, gc=False):
@@ -90,7 +94,10 @@ class Line(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Dims(Struct, frozen=True, array_like=True, gc=False):
-    """How a visit came and on what; replaced as a whole, so that a cart may keep the very one."""
+    """How a visit came and on what; replaced as a whole, so that a cart may keep the very one.
+
+    ``special`` tells that a campaign, an experiment or one of the flags is to be written.
+    """
 
     channel: str = ""
     first_channel: str = ""
@@ -105,13 +112,16 @@ class Dims(Struct, frozen=True, array_like=True, gc=False):
     excluded: bool = False
     lasting: bool = True
     variants: dict[str, str] | None = None
+    special: bool = False
 
 
 class Session(Struct, array_like=True, gc=False):
     """The open visit. ``burst`` counts its events in the UTC second of the newest one.
 
     ``page_engaged_ms`` is what page_leave events stated of the newest page, -1 for nothing;
-    ``over_ms`` the offset of the first page that found no room in ``pages``, -1 for none.
+    ``over_ms`` the offset of the first page that found no room in ``pages``, -1 for none, and
+    ``exit_path`` then the newest one's path. ``walked`` counts the places gone to, ``turned`` and
+    ``looped`` how many of them former patterns have used up.
     """
 
     id: bytes
@@ -137,8 +147,9 @@ class Session(Struct, array_like=True, gc=False):
     friction: list[int] = []
     stated: str = ""
     steps: list[Step] = []
-    turn_fresh: int = 0
-    loop_fresh: int = 0
+    walked: int = 0
+    turned: int = 0
+    looped: int = 0
     clicks: list[Click] | None = None
     forms: dict[str, Count] | None = None
 

@@ -24,6 +24,7 @@ from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.rows import cart_row, session_row
 from services.sessionizer.core.stages import ENGAGEMENT, PURCHASE, STAGES, UNSTAGED, stage_of
 from services.sessionizer.core.state import (
+    MACHINE,
     NEVER,
     PAST_BUYER,
     Session,
@@ -79,16 +80,25 @@ def fold(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:
             session.last_ms = t
     if active:
         session.actives += 1
-    if sessions.count(v, session, event, rules) and kind != "purchase":
+    session.events += 1
+    seen_ms, v.seen_ms = v.seen_ms, t
+    policy = rules.policy
+    if t - seen_ms >= sessions.SECOND and session.events <= policy.bots.per_session:
+        session.burst = 1
+        machine = session.marks & MACHINE
+    else:
+        machine = sessions.is_machine(session, t, seen_ms, rules)
+    if machine and kind != "purchase":
         only_counted(v, session, event, rules, out)
         return
     sessions.describe(v, session, event, active=active)
-    _know(v, event)
+    if event.user_id or event.consent is not None:
+        _know(v, event)
     if active and v.cart is not None:
         carts.reopen(v.cart, t)
     effect = EFFECTS.get(kind)
     closer = effect is not None and effect(v, event, rules, out, before_ms)
-    place = stage_of(event, rules.policy)
+    place = stage_of(event, policy)
     if (place >= 0 and place != session.current) or session.events == 1:
         _enter(v, session, place, event, rules, out)
     if closer or event.perf is not None or event.stock_out:

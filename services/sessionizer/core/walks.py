@@ -1,8 +1,8 @@
 """Going to and fro between pages: ``u_turn`` and ``loop`` (DESIGN, *Friction*; G5).
 
 The places walked are the pages of the session that have a path; a reload is no new place. They
-begin anew when the first ``page_view`` discards the product views before it. ``turn_fresh`` and
-``loop_fresh`` count the newest places that no former pattern has used up.
+begin anew when the first ``page_view`` discards the product views before it. The session
+counts how many of them former patterns have used up.
 """
 
 from schemas.event import Event
@@ -10,35 +10,41 @@ from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.state import Session, Step, Visitor
 
 
-def walk(s: Session, event: Event, rules: SourceRules) -> bool:
+def walk(
+    s: Session, path: str, page: int, offset_ms: int, event_id: str, rules: SourceRules
+) -> bool:
     """Note the place a page leads to; tell whether it was left by the step before the last.
 
-    Forgets the places that no pattern can reach back to: all but the last two once they are older
-    than a loop takes, and those before the newest eight.
+    ``page`` is its place among the session's pages, -1 where it found no room there. Forgets the
+    places that no pattern can reach back to: all but the last two once they are older than a loop
+    takes, and those before the newest eight.
     """
     steps = s.steps
-    path = event.path
     n = len(steps)
-    if not path or (n and steps[-1].path == path):
-        return False
-    offset = event.ts_ms - s.start_ms
-    if n > 2:  # noqa: PLR2004 - a pattern needs the last two places, whatever their age
-        _forget(steps, offset, rules)
-    steps.append(Step(path, offset, event.event_id))
-    s.turn_fresh += 1
-    s.loop_fresh += 1
-    return n > 1 and steps[-3].path == path
+    if n:
+        last = steps[-1]
+        if (last.path or s.pages[last.page].path) == path:
+            return False
+        if n > 2:  # noqa: PLR2004 - a pattern needs the last two places, whatever their age
+            _forget(steps, n, offset_ms, rules)
+    steps.append(Step(page, offset_ms, event_id, path if page < 0 else ""))
+    s.walked += 1
+    return n > 1 and _path(s, steps[-3]) == path
 
 
-def _forget(steps: list[Step], offset_ms: int, rules: SourceRules) -> None:
+def _path(s: Session, step: Step) -> str:
+    return step.path or s.pages[step.page].path
+
+
+def _forget(steps: list[Step], n: int, offset_ms: int, rules: SourceRules) -> None:
     limits = rules.policy.friction
     oldest = offset_ms - limits.loop_window_ms
-    gone = max(0, len(steps) + 1 - 2 * limits.loop_visits)
-    last = len(steps) - 2
-    while gone < last and steps[gone].offset_ms < oldest:
+    if n < 2 * limits.loop_visits and steps[0].offset_ms >= oldest:
+        return
+    gone = max(0, n + 1 - 2 * limits.loop_visits)
+    while gone < n - 2 and steps[gone].offset_ms < oldest:
         gone += 1
-    if gone:
-        del steps[:gone]
+    del steps[:gone]
 
 
 def u_turn(v: Visitor, event: Event, rules: SourceRules) -> str:
@@ -47,12 +53,15 @@ def u_turn(v: Visitor, event: Event, rules: SourceRules) -> str:
     Returns the event of the first look at the page; the second may begin the next pattern.
     """
     s = v.session
-    if s is None or s.turn_fresh < 3 or not _arrived(s, event):  # noqa: PLR2004 - there, away, back
+    if s is None or s.walked - s.turned < 3 or not _arrived(s, event):  # noqa: PLR2004 - there, away, back
         return ""
     there, away, back = s.steps[-3:]
-    if there.path != back.path or back.offset_ms - away.offset_ms > rules.policy.friction.u_turn_ms:
+    if (
+        _path(s, there) != _path(s, back)
+        or back.offset_ms - away.offset_ms > rules.policy.friction.u_turn_ms
+    ):
         return ""
-    s.turn_fresh = 1
+    s.turned = s.walked - 1
     return there.event_id
 
 
@@ -64,14 +73,15 @@ def loop(v: Visitor, event: Event, rules: SourceRules) -> str:
     s = v.session
     limits = rules.policy.friction
     need = 2 * limits.loop_visits
-    if s is None or s.loop_fresh < need or len(s.steps) < need or not _arrived(s, event):
+    if s is None or s.walked - s.looped < need or len(s.steps) < need or not _arrived(s, event):
         return ""
     lap = s.steps[-need:]
     if lap[-1].offset_ms - lap[0].offset_ms > limits.loop_window_ms:
         return ""
-    if any(a.path != b.path for a, b in zip(lap, lap[2:], strict=False)):
+    paths = [_path(s, step) for step in lap]
+    if paths[2:] != paths[:-2]:
         return ""
-    s.loop_fresh = 0
+    s.looped = s.walked
     return lap[0].event_id
 
 
