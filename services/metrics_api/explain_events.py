@@ -1,6 +1,5 @@
 """Which events an explanation rests on, and the fold of them made again."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,7 +47,7 @@ async def history(parts: Parts, source: str, visitor_id: str) -> list[Event]:
 async def folded(parts: Parts, events: list[Event]) -> Rows:
     """Fold the events again under the rules of now, up to the log's clock."""
     as_of = await parts.live.clock_ms()
-    return await asyncio.to_thread(fold_history, events, parts.rules, as_of, 0)
+    return await parts.store.run("explain", lambda: fold_history(events, parts.rules, as_of, 0))
 
 
 def between(events: Iterable[Event], first_ms: int, last_ms: int) -> list[Event]:

@@ -14,7 +14,7 @@ const NAMES = {
   account_wall: "Sent to log in at checkout", support_sought: "Looked for help",
 };
 const LOOKS = {
-  converted: "good", cart_recovered: "good", stage_entered: "info", cart_emptied: "info",
+  converted: "good", cart_recovered: "good", stage_entered: "info", cart_emptied: "info", bounce: "plain", browse_abandoned: "plain",
   cart_abandoned: "bad", checkout_abandoned: "bad", cart_lost: "bad", payment_failed: "bad", error: "bad",
 };
 const SHOWN = 14;
@@ -28,7 +28,7 @@ class Refused extends Error {
 
 async function ask(path, parameters = {}) {
   const query = new URLSearchParams(parameters);
-  if (state.source) query.set("source", state.source);
+  if (state.source && path !== "/v1/sources") query.set("source", state.source);
   const answer = await fetch(`${path}?${query}`, { headers: { Accept: "application/json" } });
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refused(answer.status, body);
@@ -79,8 +79,8 @@ async function drawLive() {
 // Last 24 hours
 
 const NUMBERS = [
-  ["Sessions", "sessions", count], ["Bounce rate", "bounce_rate", rate("of visits that ended")],
-  ["Conversion", "conversion_rate", rate("of sessions")], ["Carts abandoned", "cart_abandonment_rate", rate("of carts decided")],
+  ["Sessions", "sessions", count], ["Bounce rate", "bounce_rate", rate("ended visits")],
+  ["Conversion", "conversion_rate", rate("sessions")], ["Carts abandoned", "cart_abandonment_rate", rate("carts")],
   ["Orders", "orders", count], ["Revenue", "revenue", sums],
 ];
 
@@ -90,7 +90,7 @@ function count(rows) {
 
 function rate(of) {
   return ([row]) => row && row.n
-    ? [shares.format(row.value), `${counts.format(row.k)} ${of.replace("of", `of ${counts.format(row.n)}`)}`]
+    ? [shares.format(row.value), `${counts.format(row.k)} of ${counts.format(row.n)} ${of}${row.open ? `, ${counts.format(row.open)} open` : ""}`]
     : ["–", "none yet"];
 }
 
@@ -107,6 +107,19 @@ async function drawNumbers() {
     tile.append(element("dt", label), element("dd", value));
     if (context) tile.append(element("dd", context, { class: "small" }));
     return tile;
+  }));
+  drawHours(await ask("/v1/metrics/sessions", { from: "now-24h", to: "now", step: "1h" }));
+}
+
+function drawHours(rows) {
+  const most = Math.max(1, ...rows.map((row) => row.value));
+  const busiest = rows.find((row) => row.value === most);
+  $("hours").setAttribute("aria-label", busiest ? `Sessions each hour; at most ${most}, from ${new Date(busiest.time).toLocaleTimeString("en")}` : "No sessions yet");
+  $("hours").replaceChildren(...rows.map((row) => {
+    const bar = element("i", "", { title: `${new Date(row.time).toLocaleString("en", { weekday: "short", hour: "numeric", minute: "2-digit" })}: ${counts.format(row.value)}` });
+    bar.style.blockSize = `${(row.value / most) * 100}%`;
+    bar.classList.toggle("unsure", !row.complete);
+    return bar;
   }));
 }
 
@@ -164,7 +177,7 @@ function step(title, text, code = "", link = "") {
   const line = element("li"), inner = element("div");
   inner.append(element("strong", title), element("p", text));
   if (code) inner.append(element("pre", code));
-  if (link) inner.append(element("a", "Look", { href: link, "aria-label": `Look: ${title}` }));
+  if (link) inner.append(element("a", "Show them", { href: link, "aria-label": `Show them: ${title}` }));
   line.append(inner);
   return line;
 }
@@ -179,7 +192,7 @@ async function drawSteps() {
   if (!carts.rows.length) steps.push(step("Report carts", "Send cart_add, cart_remove and checkout_start, so that abandoned carts can be told."));
   else if (!orders.rows.length) steps.push(step("Report orders", "Send a purchase with its order_id and value, best from your backend. Without it every cart looks abandoned."));
   if (carts.rows.length) steps.push(step("Look at the carts left behind", "Each with its lines, value, cause and where to bring the shopper back.", "", `/v1/carts?outcome=abandoned&source=${here}`));
-  steps.push(step("Act on each signal within seconds", "Follow the stream from your own code. It resumes with nothing lost.", `curl -N '${location.origin}/v1/signals/stream?source=${here}'`));
+  steps.push(step("Act on each signal within seconds", "Follow the stream from your own code. It resumes with nothing lost.", `curl -N '${location.origin}/v1/signals/stream?source=${here}'${state.access.open ? "" : " -H 'Authorization: Bearer READ_TOKEN'"}`));
   $("steps").replaceChildren(...steps.slice(0, 4));
 }
 
@@ -215,27 +228,39 @@ function choose(source) {
   const notices = [];
   if (chosen?.demo) notices.push("This is the demo, a simulated shop.");
   if (chosen?.test) notices.push("This is test traffic; it counts in no metric.");
-  if (state.access.open) notices.push("Reads are open to every program on this machine, for Waymark listens on loopback only.");
+  if (state.access.open) notices.push("Reads are open to every program on this machine, because Waymark listens on loopback only; WAYMARK_OPEN_READS=false closes them.");
   $("notice").textContent = notices.join(" ");
   $("notice").hidden = !notices.length;
   for (const draw of [drawFresh, drawLive, drawNumbers, drawSteps, follow]) guarded(draw);
 }
 
+// A shop's first event turns the page from the demo to the shop.
+async function drawSources() {
+  const before = state.sources.find((one) => one.default)?.name;
+  state.sources = (await ask("/v1/sources")).rows;
+  const meant = state.sources.find((one) => one.default) || state.sources[0];
+  if (!meant) throw new Error("no source yet");
+  const known = [...$("source").options].map((option) => option.value);
+  if (known.join() !== state.sources.map((one) => one.name).join()) {
+    $("source").replaceChildren(...state.sources.map((one) => element("option", one.name + (one.demo && one.name !== "demo" ? " (demo)" : ""), { value: one.name })));
+    $("source").value = state.source;
+    $("source").parentElement.hidden = state.sources.length < 2;
+  }
+  if (!state.source || (meant.name !== before && state.source === before)) {
+    $("source").value = meant.name;
+    choose(meant.name);
+  }
+}
+
 async function start() {
   state.access = await ask("/v1/access");
-  state.sources = (await ask("/v1/sources")).rows;
   $("signout").hidden = state.access.open;
   $("board").hidden = false;
-  const first = state.sources.find((one) => one.default) || state.sources[0];
-  if (!first) throw new Error("no source yet");
-  $("source").replaceChildren(...state.sources.map((one) => element("option", one.name + (one.demo ? " (demo)" : ""), { value: one.name })));
-  $("source").parentElement.hidden = state.sources.length < 2;
-  $("source").value = first.name;
-  choose(first.name);
-  setInterval(() => guarded(drawLive), 3000);
-  setInterval(() => guarded(drawFresh), 5000);
-  setInterval(() => guarded(drawNumbers), 15000);
-  setInterval(() => { guarded(drawSteps); drawSignals(); }, 30000);
+  await drawSources();
+  for (const [draw, every] of [[drawLive, 3], [drawFresh, 5], [drawSources, 10], [drawNumbers, 15], [drawSteps, 30]]) {
+    setInterval(() => guarded(draw), every * 1000);
+  }
+  setInterval(() => drawSignals(), 30000);
 }
 
 $("source").addEventListener("change", (event) => choose(event.target.value));
