@@ -19,6 +19,8 @@ _DEFAULT_EXPONENT = 2
 def currency(draft: Draft, ctx: Context) -> Refusal | None:
     """Settle the currency of an event that has amounts: its own, or the source's."""
     told = draft.get("currency")
+    if told in exponents():
+        return None
     if told is None:
         draft["currency"] = ctx.site.currency
         return None

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from schemas.refusal import Warned
-from schemas.times import EARLIEST_MS
+from schemas.times import EARLIEST_MS, skew
 from schemas.urls import plain_host
 
 KeyKind = Literal["server", "browser", "test"]
@@ -61,8 +61,8 @@ class Context(Struct, frozen=True, kw_only=True):
 
     ``sent_ms`` is the client's clock when it sent; ``max_age_ms`` None takes history of any age.
     ``client_ip``, ``ua`` and ``country`` of a ``browser`` key are the shopper's; of others they
-    are not looked at. ``oldest_ms`` is worked out. ``new_id`` makes a random id.
-    ``provisional_orders``: orders of a browser key wait for a server's copy.
+    are not looked at. ``new_id`` makes a random id. ``provisional_orders``: orders of a browser
+    key wait for a server's copy. The fields from ``oldest_ms`` on are worked out, not given.
     """
 
     site: Site
@@ -78,13 +78,27 @@ class Context(Struct, frozen=True, kw_only=True):
     max_age_ms: int | None = LIVE_MAX_AGE_MS
     tally: Tally = field(default_factory=Tally)
     oldest_ms: int = 0
+    ahead_ms: int = 0
+    stamp: dict[str, str | int] = {}
+    plans: dict[tuple[str, ...], Any] = {}
+    pages: dict[Any, Any] = {}
+    agents: dict[Any, Any] = {}
 
     def __post_init__(self) -> None:
-        """Work out once what every event asks: the oldest time that is taken."""
-        if self.max_age_ms is not None:
-            force_setattr(self, "oldest_ms", self.received_ms - self.max_age_ms)
-        else:
-            force_setattr(self, "oldest_ms", EARLIEST_MS)
+        """Work out once what every event of the request asks."""
+        memo = self.site.memo
+        stamp: dict[str, str | int] = {"source": self.site.name, "received_ms": self.received_ms}
+        ahead = 0
+        if self.sent_ms is not None:
+            stamp["sent_ms"] = self.sent_ms
+            ahead = skew(self.sent_ms, self.received_ms)
+        age = self.max_age_ms
+        force_setattr(self, "oldest_ms", EARLIEST_MS if age is None else self.received_ms - age)
+        force_setattr(self, "ahead_ms", ahead)
+        force_setattr(self, "stamp", stamp)
+        force_setattr(self, "plans", memo[self.key])
+        force_setattr(self, "pages", memo["page"])
+        force_setattr(self, "agents", memo["agent"])
 
 
 def site(

@@ -59,16 +59,15 @@ NO_USERS = frozenset({"0", "-1"})
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _NOT_CONTENT = frozenset({"sent_ms", "ip"})
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
-_ZERO = "00000000-0000-0000-0000-000000000000"
 _SUSPECT = NO_IDS | NO_USERS
-_LONGEST_SUSPECT = max(len(text) for text in _SUSPECT if text != _ZERO)
+ZERO_ID = "00000000-0000-0000-0000-000000000000"
+LONGEST_NO_ID = max(map(len, _SUSPECT - {ZERO_ID}))
+"""A longer text is an id, unless it is ``ZERO_ID``."""
 
 
 def is_plain(value: str) -> bool:
     """Tell whether a text without control characters is surely an id as it stands."""
-    if len(value) <= _LONGEST_SUSPECT and value.lower() in _SUSPECT:
-        return False
-    return value != _ZERO and value.strip() == value
+    return value.lower() not in _SUSPECT and value.strip() == value
 
 
 def tidied(draft: Draft) -> Draft | Refusal:

@@ -4,7 +4,7 @@ Never a sum of floats: a number is taken as the decimal text it stood for.
 """
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 
 import iso4217
 
@@ -24,6 +24,7 @@ def exponents() -> dict[str, int]:
     }
 
 
+@lru_cache(maxsize=50_000)
 def to_minor(amount: float | str, exponent: int) -> int | None:
     """Return the amount in minor units, rounded half up; None where it is no amount.
 

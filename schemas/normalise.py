@@ -60,7 +60,8 @@ def prepare(item: bytes, ctx: Context) -> Prepared | Refusal:
     draft = canonical(item, ctx)
     if isinstance(draft, Refusal):
         return draft
-    return Prepared(_ENCODE(draft), _address(draft), draft["event_id"])
+    address = draft["visitor_id"] if "visitor_id" in draft else _address(draft)
+    return Prepared(_ENCODE(draft), address, draft["event_id"])
 
 
 def canonical(item: bytes, ctx: Context) -> Draft | Refusal:
@@ -69,7 +70,8 @@ def canonical(item: bytes, ctx: Context) -> Draft | Refusal:
         draft = decode(item)
     except UNREADABLE:
         return _otherwise(item, ctx)
-    plan = plan_for(tuple(draft), ctx.site, ctx.key)
+    fields = tuple(draft)
+    plan = ctx.plans.get(fields) or plan_for(fields, ctx.site, ctx.key)
     if is_whole(item, draft, plan.form):
         return _run(plan, draft, ctx)
     return _otherwise(item, ctx)
@@ -91,5 +93,4 @@ def _run(plan: Plan, draft: Draft, ctx: Context) -> Draft | Refusal:
 
 
 def _address(draft: Draft) -> str:
-    visitor: str = draft.get("visitor_id", "")
-    return visitor or address_of(msgspec.convert(draft, Event))
+    return address_of(msgspec.convert(draft, Event))

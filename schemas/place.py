@@ -25,12 +25,11 @@ TOLD = frozenset({"path", "page_kind", "utm", "channel"})
 
 def page(draft: Draft, ctx: Context) -> Refusal | None:
     """Fill path, page kind, campaign and channel from ``url`` and ``referrer``."""
-    known = ctx.site.memo["page"]
     key = draft.get("url"), draft.get("referrer")
-    found = known.get(key)
+    found = ctx.pages.get(key)
     if found is None:
         found = _page(ctx.site, draft.get("url", ""), draft.get("referrer", ""), {})
-        _keep(known, key, found)
+        _keep(ctx.pages, key, found)
     draft.update(found)
     return None
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from schemas import exact
 from schemas.body import MAX_ITEM_BYTES
-from schemas.identity import ID_FIELDS, is_plain
+from schemas.identity import ID_FIELDS, LONGEST_NO_ID, ZERO_ID, is_plain
 from schemas.refusal import Refusal
 from schemas.wire import NUMBER_FIELDS, VARIED_FIELDS, Draft, Wire
 
@@ -63,12 +63,15 @@ def is_whole(item: bytes, draft: Draft, form: Form) -> bool:
     marks = form.marks
     for name in form.varied:
         marks += _marks(draft[name])
-    if marks != item.count(_MARK) and marks != _marks_in(item):
-        return False
-    if item.find(_BACKSLASH) >= 0 and _CONTROLS(item):
+    if item.find(_BACKSLASH) < 0:
+        if marks != item.count(_MARK):
+            return False
+    elif marks != _marks_in(item) or _CONTROLS(item):
         return False
     for name in form.ids:
-        if not is_plain(draft[name]):
+        value = draft[name]
+        doubtful = len(value) <= LONGEST_NO_ID or value == ZERO_ID or value.strip() != value
+        if doubtful and not is_plain(value):
             return False
     return len(item) <= MAX_ITEM_BYTES and not (form.deep and _is_deep(item))
 
@@ -103,10 +106,16 @@ def _marks_in(item: bytes) -> int:
 def _marks(value: Any) -> int:
     """Return how many quotation marks a value's keys and texts have around them."""
     kind = type(value)
-    if kind is str:
-        return 2
     if kind is dict:
-        return 2 * len(value) + sum([_marks(part) for part in value.values()])
-    if kind is list:
-        return sum([_marks(part) for part in value])
-    return 0
+        marks, parts = 2 * len(value), value.values()
+    elif kind is list:
+        marks, parts = 0, value
+    else:
+        return 2 if kind is str else 0
+    for part in parts:
+        kind = type(part)
+        if kind is str:
+            marks += 2
+        elif kind is dict or kind is list:
+            marks += _marks(part)
+    return marks

@@ -47,16 +47,17 @@ def now(draft: Draft, ctx: Context) -> Refusal | None:
     return None
 
 
+def skew(sent_ms: int, received_ms: int) -> int:
+    """Return by how much a client's clock is to be corrected: 0 unless it is far off."""
+    ahead = received_ms - sent_ms
+    return 0 if -SKEW_MS <= ahead <= SKEW_MS else ahead
+
+
 def when(draft: Draft, ctx: Context) -> Refusal | None:
     """Settle ``ts_ms`` (DESIGN, *Time*): corrected, never later than received, not too old."""
-    received = draft["received_ms"] = ctx.received_ms
-    draft["source"] = ctx.site.name
-    ts: int = draft["ts_ms"]
-    if ctx.sent_ms is not None:
-        sent = draft.setdefault("sent_ms", ctx.sent_ms)
-        if not -SKEW_MS <= received - sent <= SKEW_MS:
-            ts += received - sent
-    if ctx.oldest_ms <= ts <= received:
+    draft.update(ctx.stamp)
+    ts: int = draft["ts_ms"] + ctx.ahead_ms
+    if ctx.oldest_ms <= ts <= ctx.received_ms:
         draft["ts_ms"] = ts
         return None
     return _out_of_range(draft, ctx, ts)
@@ -64,9 +65,8 @@ def when(draft: Draft, ctx: Context) -> Refusal | None:
 
 def sent(draft: Draft, ctx: Context) -> Refusal | None:
     """Correct by the sending time that the event itself says, where the request says none."""
-    ahead = ctx.received_ms - draft["sent_ms"]
-    if ctx.sent_ms is None and not -SKEW_MS <= ahead <= SKEW_MS:
-        draft["ts_ms"] += ahead
+    if ctx.sent_ms is None:
+        draft["ts_ms"] += skew(draft["sent_ms"], ctx.received_ms)
     return None
 
 
