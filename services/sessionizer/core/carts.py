@@ -94,8 +94,9 @@ def cart_remove(v: Visitor, event: Event, rules: SourceRules, out: Out, before_m
 
 
 def cart_update(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:
-    """Let the stated products be the whole cart: a list replaces all lines, an empty one empties
-    the cart, and none leaves the lines as they are.
+    """Let the stated products be the whole cart.
+
+    A list replaces all lines, an empty one empties the cart, none leaves the lines as they are.
     """
     cart = unresolved(v)
     if has_content(event.products):

@@ -60,7 +60,7 @@ def _reentry(cart: Cart, step: str, event: Event, rules: SourceRules) -> str:
 
 
 def unexpected_cost(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """A total at the checkout more than 5 % and more than 1.00 above the cart's, once an episode.
+    """Find a total more than 5 % and more than 1.00 above the cart's, once an episode.
 
     Both in the cart's currency, the cart's from its priced lines (G2).
     """

@@ -6,7 +6,7 @@ from services.sessionizer.core.state import Click, Visitor
 
 
 def rage_click(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """Three clicks within one second on one page, on one element or within 30 px of the first.
+    """Find three clicks in one second on one page: on one element, or within 30 px of the first.
 
     Returns the first click of the three, which are then used up, ``""`` where there is no such
     pattern. Where coordinates or the viewport are unknown, only the element counts.

@@ -28,7 +28,7 @@ MOST_FORMS = 20
 
 
 def slow_page(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """A page whose largest element took more than 4 s to show, or that took over 5 s to load."""
+    """Find a page whose largest element took over 4 s to show, or that took over 5 s to load."""
     perf = event.perf
     if perf is None:
         return ""
@@ -38,32 +38,32 @@ def slow_page(v: Visitor, event: Event, rules: SourceRules) -> str:
 
 
 def always(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """What is friction by its type alone: an error, a dead click, a failed payment, a contact."""
+    """Find what is friction by its type: an error, a dead click, a failed payment, a contact."""
     return event.event_id
 
 
 def coupon_denied(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """A coupon that was refused."""
+    """Find a coupon that was refused."""
     return event.event_id if event.coupon_status == "denied" else ""
 
 
 def search_no_results(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """A search that found nothing."""
+    """Find a search that found nothing."""
     return event.event_id if event.results_count == 0 else ""
 
 
 def out_of_stock(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """A product that cannot be had: the event of that type, or any that says so."""
+    """Find a product that cannot be had: the event of that type, or any that says so."""
     return event.event_id if event.stock_out or event.type == "stock_out" else ""
 
 
 def support_page(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """A look at a help or contact page."""
+    """Find a look at a help or contact page."""
     return event.event_id if event.page_kind == "support" else ""
 
 
 def account_wall(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """An account page between the checkout's start and leaving, once an episode (G6)."""
+    """Find an account page between the checkout's start and leaving, once an episode (G6)."""
     cart = unresolved(v)
     if event.page_kind != "account" or cart is None:
         return ""
@@ -74,7 +74,7 @@ def account_wall(v: Visitor, event: Event, rules: SourceRules) -> str:
 
 
 def form_errors(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """Three errors on one form, once a form and session; the first of them names the pattern."""
+    """Find three errors on one form, once a form and session; the first names the pattern."""
     form, session = event.form, v.session
     if session is None or form is None or not form.error:
         return ""

@@ -12,8 +12,10 @@ REST = "…"
 
 
 def value_of(c: Cart) -> int:
-    """Return what the cart is worth: the sum of price times quantity of its priced lines; where
-    no line has a price, the newest value that the storefront stated for the cart, else 0 (D5).
+    """Return what the cart is worth.
+
+    That is the sum of price times quantity of its priced lines; where no line has a price, the
+    newest value that the storefront stated for the cart, else 0 (D5).
     """
     total = priced_value(c)
     if total is None:

@@ -145,8 +145,9 @@ def order_row(
     past_buyer: bool,
     session: Session | None,
 ) -> OrderRow:
-    """Return an order, refund or cancel; how it came is told by the open session, else by the cart
-    it resolved, else by the event itself (E3).
+    """Return an order, refund or cancel.
+
+    How it came is told by the open session, else by the cart it resolved, else by the event (E3).
     """
     dims = session.dims if session else cart.dims if cart else _own_dims(v, event)
     row = OrderRow(

@@ -5,19 +5,24 @@ from typing import Protocol
 from schemas.rows import CartRow, OrderRow, SessionRow, SignalRow
 
 
-class Out(Protocol):
-    """Takes rows as they come about, in the order in which they come about.
+class Versions(Protocol):
+    """Numbers rows, so that the newest statement of an id wins.
 
-    ``clock_ms`` is the log's own clock (a signal's ``emitted_ms``). ``version()`` returns a
-    number greater than any it returned before; a row of an id that was emitted already carries a
-    greater version than that row did, so that the newest statement wins.
+    ``version()`` returns a number greater than any it returned before.
     """
-
-    clock_ms: int
 
     def version(self) -> int:
         """Return the version for the next row."""
         ...
+
+
+class Out(Versions, Protocol):
+    """Takes rows as they come about, in the order in which they come about.
+
+    ``clock_ms`` is the log's own clock (a signal's ``emitted_ms``).
+    """
+
+    clock_ms: int
 
     def session(self, row: SessionRow) -> None:
         """Take a session as it stands."""

@@ -8,7 +8,7 @@ from schemas.event import Product, Utm
 from schemas.rows import CartRow, PageVisit, Row, SessionRow
 from services.sessionizer.core.causes import causes_of_cart
 from services.sessionizer.core.lines import value_of
-from services.sessionizer.core.out import Out
+from services.sessionizer.core.out import Versions
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.stages import ENGAGEMENT, STAGES, furthest, stage_name
 from services.sessionizer.core.state import (
@@ -81,9 +81,10 @@ def frictions(places: list[int]) -> list[str]:
 
 
 def page_views(s: Session) -> int:
-    """Return a session's page views: its ``page_view`` events or, where it has none, its product
-    views, product lists and cart views, for some storefronts send both and some only those
-    (DESIGN, *Page views*).
+    """Return a session's page views.
+
+    They are its ``page_view`` events or, where it has none, its product views, product lists and
+    cart views, for some storefronts send both and some only those (DESIGN, *Page views*).
     """
     return s.views or s.other_views
 
@@ -127,7 +128,7 @@ class Closing:
 
 
 def session_row(
-    v: Visitor, s: Session, rules: SourceRules, out: Out, end: Closing | None = None
+    v: Visitor, s: Session, rules: SourceRules, out: Versions, end: Closing | None = None
 ) -> SessionRow:
     """Return the session as it stands, or as it ended."""
     views = page_views(s)
@@ -175,7 +176,7 @@ def session_row(
     return rare(row, d, s.marks)
 
 
-def cart_row(v: Visitor, c: Cart, rules: SourceRules, out: Out) -> CartRow:
+def cart_row(v: Visitor, c: Cart, rules: SourceRules, out: Versions) -> CartRow:
     """Return the episode as it stands."""
     d = c.dims
     row = CartRow(

@@ -6,6 +6,7 @@ those leave open is settled in docs/adr/0002, B.
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 from schemas.event import Event
 from schemas.rows import Stage
@@ -62,3 +63,22 @@ def furthest(reached: list[int]) -> str:
 def stage_name(place: int) -> str:
     """Return the stage's name, ``""`` for none."""
     return STAGES[place] if place >= 0 else ""
+
+
+def diagram(policy: Policy) -> str:
+    """Return the stage table of a policy as a Mermaid flowchart: what leads to which stage."""
+    lines = ["flowchart LR"]
+    for stage in STAGES:
+        label = policy.labels.get(stage, stage.capitalize())
+        lines.append(f'  {stage}["{label}"]')
+    lines += [f"  {a} --> {b}" for a, b in pairwise(STAGES[:-1])]
+    lines.append(f"  {STAGES[PURCHASE]} -. past buyers .-> {STAGES[ENGAGEMENT]}")
+    for stage in STAGES:
+        leading = [kind for kind, to in policy.stage_of_type.items() if to == stage]
+        leading += [
+            f"page_view on {kind}" for kind, to in policy.stage_of_page.items() if to == stage
+        ]
+        leading += [f"path {rule.pattern}" for rule in policy.stage_of_path if rule.stage == stage]
+        if leading:
+            lines.append(f'  {stage}_by["{"<br/>".join(leading)}"] -.- {stage}')
+    return "\n".join(lines) + "\n"

@@ -11,7 +11,6 @@ from typing import Any
 from msgspec import to_builtins
 
 from schemas.event import Event
-from schemas.rows import CartRow, OrderRow, SessionRow, SignalRow
 from services.sessionizer.core import carts, sessions, signals
 from services.sessionizer.core.activity import UNSURE, is_active, is_foreign
 from services.sessionizer.core.deadlines import advance, forget_if_idle, upcoming
@@ -51,7 +50,10 @@ def new_visitor(source: str, visitor_id: str) -> Visitor:
     return Visitor(source=source, visitor_id=visitor_id)
 
 
-def fold(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:
+# One straight path, for it is walked for every event and a call costs as much as what it does.
+def fold(  # noqa: C901, PLR0912
+    v: Visitor, event: Event, rules: SourceRules, out: Out
+) -> None:
     """Take the visitor's next event in fold order (``ts_ms``, rank, ``event_id``).
 
     The caller sees to the order and to repeats; deadlines before the event fire here.
@@ -106,8 +108,9 @@ def fold(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:
 
 
 def _fold_outside(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:
-    """Take a passive event with no session open: only the unresolved episode, the orders, the
-    user and the consent can change (A2).
+    """Take a passive event with no session open (A2).
+
+    Only the unresolved episode, the orders, the user and the consent can change.
     """
     v.seen_ms = event.ts_ms
     _know(v, event)
@@ -183,7 +186,7 @@ def live(v: Visitor, rules: SourceRules) -> dict[str, Any]:
     ``current_stage`` and ``furthest_stage`` are the open session's, ``""`` where none is open;
     ``lifetime_stage`` is the highest of what is remembered, ``purchase`` for a past buyer.
     """
-    quiet = _Quiet()
+    quiet = _Unversioned()
     session = session_row(v, v.session, rules, quiet) if v.session else None
     cart = unresolved(v)
     return {
@@ -207,22 +210,8 @@ def lifetime_stage(v: Visitor, rules: SourceRules) -> str:
     return STAGES[ENGAGEMENT] if v.lifetime else ""
 
 
-class _Quiet:
-    """Emits nothing: rows are only looked at."""
-
-    clock_ms = 0
+class _Unversioned:
+    """Rows that are only looked at need no version."""
 
     def version(self) -> int:
         return 0
-
-    def session(self, row: SessionRow) -> None:
-        return
-
-    def cart(self, row: CartRow) -> None:
-        return
-
-    def order(self, row: OrderRow) -> None:
-        return
-
-    def signal(self, row: SignalRow) -> None:
-        return

@@ -48,7 +48,7 @@ def _forget(steps: list[Step], n: int, offset_ms: int, rules: SourceRules) -> No
 
 
 def u_turn(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """A page left for another and come back to within 5 s of reaching the other.
+    """Find a page left for another and come back to within 5 s of reaching the other.
 
     Returns the event of the first look at the page; the second may begin the next pattern.
     """
@@ -66,7 +66,7 @@ def u_turn(v: Visitor, event: Event, rules: SourceRules) -> str:
 
 
 def loop(v: Visitor, event: Event, rules: SourceRules) -> str:
-    """Two pages, each visited four times or more in turn within 90 s; the next begins afterwards.
+    """Find two pages visited in turn, each four times within 90 s; the next loop begins afterwards.
 
     Returns the event of the first of the eight visits.
     """
