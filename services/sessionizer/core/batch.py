@@ -124,7 +124,8 @@ def fold_visitor(
 
     Returns where the visitor then stands.
     """
-    state = meet(State(), source, address)
+    state = State()
+    meet(state, source, address)
     run: list[Waiting] = sorted((*fold_key(event), 0, b"", event) for event in events)
     fold_run(state, run, rules, out)
     pass_time(state, out.clock_ms - rules.policy.time.grace_ms, rules, out)

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from services.sessionizer.core.admission import Waiting
 
 
+UNKNOWN = -1
+
+
 class Entry:
     """A state in memory with what waits to be folded into it.
 
-    ``waiting`` is in fold order; ``pending`` holds the id hashes of it. ``wake_s`` is the slot of
-    the wheel in which the key stands, 0 for none. ``counted`` is what the live counts hold of it.
+    ``waiting`` is in fold order; ``pending`` holds the id hashes of it; ``mixed`` tells whether
+    append times may go back along it. ``wake_s`` is the slot of the wheel in which the key
+    stands, 0 for none, and ``deadline`` what the slot was chosen for. ``linked`` holds the ids
+    and day that were linked last. ``live_s`` and ``counted`` are what the live counts hold of it.
     """
 
     __slots__ = (
@@ -32,7 +37,9 @@ class Entry:
         "key",
         "last_append",
         "live_dirty",
+        "linked",
         "live_s",
+        "mixed",
         "pending",
         "rules",
         "source",
@@ -51,7 +58,9 @@ class Entry:
         self.waiting: list[Waiting] = []
         self.pending: set[bytes] = set()
         self.last_append = 0
-        self.deadline: int | None = None
+        self.mixed = False
+        self.linked: tuple[str, str, str, int] | None = None
+        self.deadline = UNKNOWN
         self.wake_s = 0
         self.dirty = False
         self.busy = False

@@ -11,15 +11,16 @@ from services.sessionizer.core.admission import AFTER_ALL, Waiting
 from services.sessionizer.core.codec import HASHES, State
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.state import Visitor
 
 _KEPT = HASHES * 8
 
 
-def meet(state: State, source: str, address: str) -> State:
-    """Return the state with a visitor in it, a new one where there was none."""
+def meet(state: State, source: str, address: str) -> Visitor:
+    """Return the state's visitor, a new one where there was none."""
     if state.visitor is None:
         state.visitor = machine.new_visitor(source, address)
-    return state
+    return state.visitor
 
 
 def fold_run(state: State, run: Sequence[Waiting], rules: SourceRules, out: Out) -> None:

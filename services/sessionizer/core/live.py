@@ -143,7 +143,8 @@ class Live:
 
     def _ahead(self, entry: Entry) -> tuple[State, Collector]:
         """Return a copy of the state with what waits folded in, and what that would emit."""
-        state = meet(self._codec.copy(entry.state), entry.source, entry.address)
+        state = self._codec.copy(entry.state)
+        meet(state, entry.source, entry.address)
         out = Collector(entry.last_append)
         fold_run(state, entry.waiting, entry.rules, out)
         return state, out
@@ -208,7 +209,8 @@ def _preview_one(
     late = item[:3] < (state.frontier_ms, state.frontier_rank, state.frontier_id)
     out = Collector(event.ts_ms)
     if not late:
-        fold_run(meet(state, event.source, address), [item], rules, out)
+        meet(state, event.source, address)
+        fold_run(state, [item], rules, out)
     return {
         "event_id": event.event_id,
         "late": late,

@@ -28,13 +28,14 @@ from services.sessionizer.core.admission import (
 )
 from services.sessionizer.core.codec import Codec, Head, head_of
 from services.sessionizer.core.collect import Collector
-from services.sessionizer.core.entries import Entries, Entry
+from services.sessionizer.core.entries import UNKNOWN, Entries, Entry
 from services.sessionizer.core.folding import fold_run, late_order, meet, pass_time, remember
 from services.sessionizer.core.lifetime import forget, forgotten_ms
 from services.sessionizer.core.links import expires_day, holds
 from services.sessionizer.core.live import Live, settled_view
 from services.sessionizer.core.policy import DAY, SourceRules, Time
 from services.sessionizer.core.routes import Routes
+from services.sessionizer.core.state import NEVER
 from services.sessionizer.core.timers import Wheel
 
 RESIDENT = 32_768
@@ -150,7 +151,7 @@ class Partition:
                 continue
             ts_ms = event.ts_ms
             item: Waiting = (ts_ms, rank, event.event_id, append_ms, digest, event)
-            if event.cart_id or event.user_id or event.order_id:
+            if event.user_id or event.cart_id or event.order_id:
                 self._reach(entry, event)
             if not entry.live_dirty:
                 self._live.touch(entry)
@@ -166,6 +167,7 @@ class Partition:
             entry.pending.add(digest)
             if waiting and item < waiting[-1]:
                 insort(waiting, item)
+                entry.mixed = True
             else:
                 waiting.append(item)
         return touched
@@ -185,6 +187,11 @@ class Partition:
 
     def _reach(self, entry: Entry, event: Event) -> None:
         """Send on receipt what the event's ids ask for (DESIGN, *Links*)."""
+        ids = (event.user_id, event.cart_id, event.order_id, event.ts_ms // DAY)
+        if ids == entry.linked and event.type != "purchase":
+            return
+        if not event.to:
+            entry.linked = ids
         if self._routes.send(entry, event, self.clock_ms):
             self._changed(entry)
 
@@ -245,23 +252,25 @@ class Partition:
         if entry.last_append <= limit:
             entry.waiting = []
             entry.pending.clear()
+            entry.mixed = False
         else:
-            count = _settled(run, limit)
+            count = _last_settled(run, limit) if entry.mixed else _first_unsettled(run, limit)
             if not count:
                 return
             run, entry.waiting = run[:count], run[count:]
-            entry.pending = {item[4] for item in entry.waiting}
+            entry.pending.difference_update([item[4] for item in run])
         state = entry.state
-        if state.visitor is None:
-            meet(state, entry.source, entry.address)
+        visitor = state.visitor or meet(state, entry.source, entry.address)
         fold_run(state, run, entry.rules, self._out)
         state.seen_ms = entry.last_append
-        if not state.emit_ms:
-            state.emit_ms = self.clock_ms + entry.rules.policy.time.emit_every_ms
         if not entry.dirty:
             entry.dirty = True
             self._dirty.append(entry)
-        self._schedule(entry)
+        if not state.emit_ms:
+            state.emit_ms = self.clock_ms + entry.rules.policy.time.emit_every_ms
+            self._schedule(entry)
+        elif visitor.due_ms != entry.deadline or entry.wake_s <= self.clock_ms // 1000:
+            self._schedule(entry)
 
     def _fire(self) -> None:
         """Look at every state whose time has come."""
@@ -302,13 +311,23 @@ class Partition:
             self._wheel.add(second, entry.key)
 
     def _due(self, entry: Entry) -> int:
-        """Return when the state must be looked at next, 0 for never."""
+        """Return when the state must be looked at next, 0 for never.
+
+        ``Visitor.due_ms`` is never later than the next deadline, so a slot chosen for it serves
+        until it changes; once it has passed, the deadline is worked out.
+        """
         state, policy = entry.state, entry.rules.policy
-        if entry.waiting:
+        if entry.waiting and not entry.wake_s:
+            entry.deadline = UNKNOWN
             return state.emit_ms
         visitor, alias = state.visitor, state.alias
-        deadline = None if visitor is None else machine.next_deadline(visitor, entry.rules)
-        if deadline is None:
+        deadline: int | None = NEVER if visitor is None else visitor.due_ms
+        if visitor is not None and deadline <= self.clock_ms - entry.grace_ms:
+            entry.deadline = UNKNOWN
+            deadline = machine.next_deadline(visitor, entry.rules)
+        else:
+            entry.deadline = deadline
+        if deadline is None or deadline >= NEVER:
             due_ms = forgotten_ms(state, policy)
         else:
             due_ms = max(deadline + entry.grace_ms + 1, state.hold_ms, self._hold_ms)
@@ -401,7 +420,15 @@ def _before(item: Waiting, entry: Entry) -> bool:
     return item[:3] < (state.frontier_ms, state.frontier_rank, state.frontier_id)
 
 
-def _settled(waiting: list[Waiting], limit: int) -> int:
+def _first_unsettled(waiting: list[Waiting], limit: int) -> int:
+    """Return how many of the waiting are folded, where append times grow and the last waits on."""
+    count = 0
+    while waiting[count][3] <= limit:
+        count += 1
+    return count
+
+
+def _last_settled(waiting: list[Waiting], limit: int) -> int:
     """Return how many of the waiting are folded: up to the last of those whose grace is over."""
     for place in range(len(waiting) - 1, -1, -1):
         if waiting[place][3] <= limit:
