@@ -25,13 +25,16 @@ MACHINE = frozenset({"device", "browser", "os", "bot"})
 """What a user agent tells: ``device`` is desktop, mobile, tablet, tv or other."""
 
 
-@lru_cache(maxsize=20_000)
 def read_agent(ua: str) -> dict[str, str | bool]:
     """Return the fields of ``MACHINE`` that are known; ``bot`` stands there only where it is one.
 
     The first 1,000 characters are looked at. The answer is kept: it is not to be changed.
     """
-    ua = ua[:_LONGEST]
+    return _read_agent(ua[:_LONGEST])
+
+
+@lru_cache(maxsize=20_000)
+def _read_agent(ua: str) -> dict[str, str | bool]:
     result = ua_parser.parse(ua)
     found: dict[str, str | bool] = {"device": _device(ua.lower())} if ua else {}
     if result.user_agent:

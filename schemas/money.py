@@ -11,6 +11,7 @@ import iso4217
 MAX_MINOR = 10**15
 """More than any order; it keeps sums of orders within 64 bits."""
 
+_LONGEST = 40
 _SURE_FLOAT = 1e12  # so many units still have three exact decimals in a float
 
 
@@ -24,12 +25,18 @@ def exponents() -> dict[str, int]:
     }
 
 
-@lru_cache(maxsize=50_000)
 def to_minor(amount: float | str, exponent: int) -> int | None:
     """Return the amount in minor units, rounded half up; None where it is no amount.
 
     No amount: text that is no decimal number, what is not finite, or beyond ``MAX_MINOR``.
     """
+    if type(amount) is str and len(amount) > _LONGEST:
+        return None
+    return _to_minor(amount, exponent)
+
+
+@lru_cache(maxsize=20_000)
+def _to_minor(amount: float | str, exponent: int) -> int | None:
     if type(amount) is float:
         scaled = round(amount * 10**exponent) if abs(amount) < _SURE_FLOAT else 0
         if scaled / 10**exponent == amount:  # as sent, it has no more decimals

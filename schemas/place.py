@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from schemas.wire import Draft
 
 _CACHE_ENTRIES = 10_000
+_CACHED_LENGTH = 2_000
 _Landing = tuple[dict[str, Any], str]
 _NOWHERE = Address("", "", "", "")
 
@@ -29,7 +30,7 @@ def page(draft: Draft, ctx: Context) -> Refusal | None:
     found = ctx.pages.get(key)
     if found is None:
         found = _page(ctx.site, draft.get("url", ""), draft.get("referrer", ""), {})
-        _keep(ctx.pages, key, found)
+        _keep(ctx.pages, key, found, f"{key[0]}{key[1]}")
     draft.update(found)
     return None
 
@@ -40,7 +41,7 @@ def page_as_told(draft: Draft, ctx: Context) -> Refusal | None:
     told = {key: draft[key] for key in TOLD if key in draft}
     if "path" in told:
         told["path"] = mask(told["path"])
-        told.setdefault("page_kind", pages.classify(told["path"], site.page_paths))
+        told.setdefault("page_kind", _kind(site, told["path"]))
     if "utm" in told:
         told["utm"] = {key: mask(value) for key, value in told["utm"].items()}
     found = _page(site, draft.get("url", ""), draft.get("referrer", ""), told.get("utm", {}))
@@ -54,11 +55,29 @@ def _page(site: Site, url: str, referrer: str, utm: dict[str, str]) -> dict[str,
     landing, click = _landing(site, url) if url else ({}, "")
     found = dict(landing)
     utm = utm or landing.get("utm", {})
-    before = take_apart(referrer) if referrer else _NOWHERE
+    before = _referrer(site, referrer) if referrer else _NOWHERE
     if referrer:
         found["referrer"] = before.url
     if url or referrer or utm:
         found["channel"] = channel.classify(utm, click, before.host, site.hosts)
+    return found
+
+
+def _referrer(site: Site, referrer: str) -> Address:
+    known = site.memo["referrer"]
+    found: Address | None = known.get(referrer)
+    if found is None:
+        found = take_apart(referrer)
+        _keep(known, referrer, found)
+    return found
+
+
+def _kind(site: Site, path: str) -> str:
+    known = site.memo["kind"]
+    found: str | None = known.get(path)
+    if found is None:
+        found = pages.classify(path, site.page_paths)
+        _keep(known, path, found)
     return found
 
 
@@ -72,7 +91,7 @@ def _landing(site: Site, url: str) -> _Landing:
         fields: dict[str, Any] = {"url": address.url}
         if address.path:
             fields["path"] = address.path
-            fields["page_kind"] = pages.classify(address.path, site.page_paths)
+            fields["page_kind"] = _kind(site, address.path)
         if utm:
             fields["utm"] = utm
         found = fields, click
@@ -120,7 +139,10 @@ def machine_as_told(draft: Draft, _ctx: Context) -> Refusal | None:
     return None
 
 
-def _keep(known: dict[Any, Any], key: Any, value: Any) -> None:
+def _keep(known: dict[Any, Any], key: Any, value: Any, text: str = "") -> None:
+    """Keep an answer; not for endless texts, and not endlessly many."""
+    if len(text or key) > _CACHED_LENGTH:
+        return
     if len(known) >= _CACHE_ENTRIES:
         known.clear()
     known[key] = value
