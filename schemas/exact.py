@@ -36,7 +36,7 @@ _NESTED = {
     "error": frozenset(WireError.__annotations__),
     "consent": frozenset(WireConsent.__annotations__),
 }
-_WHOLE_NUMBERS = ("ts_ms", "sent_ms", "engaged_ms", "results_count")
+_WHOLE_NUMBERS = frozenset({"ts_ms", "sent_ms", "engaged_ms", "results_count"})
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _PLACED = re.compile(r"^(?P<what>.*) - at `\$(?P<path>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>\w+)`")
@@ -164,17 +164,20 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _sorted_out(found: dict[str, Any]) -> Draft:
     """Drop nulls, move what is unknown into ``properties``, take whole floats for integers."""
-    given = {key: value for key, value in found.items() if value is not None}
-    draft = {key: value for key, value in given.items() if key in _KNOWN}
-    rest = {k: v for k, v in given.items() if k not in _KNOWN and k not in OWN_FIELDS}
-    for key in draft.keys() & _NESTED.keys():
-        draft[key], unknown = _divided(draft[key], _NESTED[key])
-        if unknown:
-            rest[key] = unknown
-    for key in _WHOLE_NUMBERS:
-        if key in draft:
-            draft[key] = _whole(draft[key])
-    return _with_rest(draft, rest)
+    draft: Draft = {}
+    rest: dict[str, Any] = {}
+    for key, value in found.items():
+        if value is None:
+            continue
+        if key in _NESTED:
+            draft[key], unknown = _divided(value, _NESTED[key])
+            if unknown:
+                rest[key] = unknown
+        elif key in _KNOWN:
+            draft[key] = _whole(value) if key in _WHOLE_NUMBERS else value
+        elif key not in OWN_FIELDS:
+            rest[key] = value
+    return _with_rest(draft, rest) if rest else draft
 
 
 def _whole(value: Any) -> Any:
@@ -197,7 +200,7 @@ def _divided(value: Any, known: frozenset[str]) -> tuple[Any, Any]:
 def _with_rest(draft: Draft, rest: dict[str, Any]) -> Draft:
     """Add the rest to the properties; where a name is taken there, under ``_`` before it."""
     own = draft.get("properties", {})
-    if rest and isinstance(own, dict):
+    if isinstance(own, dict):
         draft["properties"] = own | {("_" * (key in own)) + key: rest[key] for key in rest}
     return draft
 
