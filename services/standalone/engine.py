@@ -96,13 +96,14 @@ class Engine:
 
     @contextmanager
     def paused(self) -> Iterator[Fold]:
-        """Hold all loops still between two turns; ingest goes on into the log meanwhile."""
-        for worker in self._workers:
+        """Hold fold, forwarder and loader between two turns; ingest goes on into the log."""
+        held = (self._folding, self._forwarding, self._loading)
+        for worker in held:
             worker.pause()
         try:
             yield self.fold
         finally:
-            for worker in self._workers:
+            for worker in held:
                 worker.resume()
 
     def catch_up(self) -> None:
@@ -117,4 +118,4 @@ class Engine:
 
     def lag(self) -> int:
         """Return how many records the fold has not read yet."""
-        return self.log.end() - self.sessionizer.read_to
+        return max(0, self.log.end() - self.sessionizer.read_to)

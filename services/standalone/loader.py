@@ -57,6 +57,7 @@ class Loader:
         self._batch: Batch | None = None
         self._noted_at = time.monotonic()
         self._letters_to = 0
+        self._dropped_to = 0
         self._rows_to = 0
         self.loaded_to = states.loaded()
         self.trouble = ""
@@ -111,8 +112,9 @@ class Loader:
             self.loaded_to = batch.offset
             return
         self._states.arrived(batch.rows_to, batch.offset)
-        if batch.letters_to > self._letters_to:
-            self._log.drop_dead_letters(batch.letters_to)
+        dropped = batch.letters_to
+        if dropped > self._dropped_to and self._log.drop_dead_letters(dropped):
+            self._dropped_to = dropped
         self._noted_at = time.monotonic()
         self.loaded_to, self._rows_to = batch.offset, batch.rows_to
         self._letters_to = batch.letters_to

@@ -16,8 +16,9 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,6 +85,7 @@ class SqliteLog(LogFile):
         self._jobs: list[Callable[[], None]] = []
         self._bytes = 0
         self._stopping = False
+        self._held = 0
         self._accepting = False
         self._tick_at = time.monotonic() + tick_seconds
         self.trouble = ""
@@ -160,7 +162,12 @@ class SqliteLog(LogFile):
     # -- upkeep, in the writer's thread so that there is one writer
 
     def trim(self, up_to: int) -> int:
-        """Forget records up to and including the offset, but never the newest one."""
+        """Forget records up to and including the offset, but never the newest one.
+
+        While the log is held, nothing is forgotten.
+        """
+        if self._held:
+            return 0
         last = min(up_to, self._end - 1)
         gone = 0
         while went := self.job(lambda connection: _trim(connection, last)):
@@ -169,13 +176,21 @@ class SqliteLog(LogFile):
             pass
         return gone
 
-    def drop_dead_letters(self, up_to: int) -> None:
-        """Forget dead letters up to a sequence number: storage has them."""
-        self.job(
-            lambda connection: (
-                connection.execute("DELETE FROM dead_letters WHERE seq <= ?", (up_to,)).rowcount
-            )
-        )
+    def drop_dead_letters(self, up_to: int) -> bool:
+        """Forget dead letters up to a sequence number, since storage has them; not while held."""
+        if self._held:
+            return False
+        self.job(lambda db: db.execute("DELETE FROM dead_letters WHERE seq <= ?", (up_to,)))
+        return True
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Let nothing be forgotten during a block: a backup copies the log after all else."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
 
     def job(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run work in a transaction of the writer's thread, and return its result."""

@@ -15,14 +15,16 @@ from services.common.policy_file import read_policy
 from services.common.ports import Clock
 from services.common.rules import CatalogRules
 from services.common.settings import Settings
+from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import Policy
+from services.standalone.chores import RawRetention, Sealing
 from services.standalone.engine import Engine
 from services.standalone.folder import Folder
 from services.standalone.log import SqliteLog
 from services.standalone.state_store import SqliteStates
-from services.standalone.upkeep import Retention
+from services.standalone.upkeep import LogRetention
 from services.standalone.worker import OnFatal
 
 HOUR_MS = 3_600_000
@@ -41,6 +43,7 @@ class Parts:
     log: SqliteLog
     states: SqliteStates
     storage: ClickHouse
+    retention: LogRetention
     engine: Engine
     closing: ExitStack
 
@@ -57,8 +60,16 @@ class Parts:
         self.close()
 
 
-def open_parts(settings: Settings, on_fatal: OnFatal, clock: Clock | None = None) -> Parts:
-    """Open or make everything in the data folder; ``UnavailableError`` says what would not open."""
+def open_parts(
+    settings: Settings,
+    on_fatal: OnFatal,
+    clock: Clock | None = None,
+    storage: ClickHouse | None = None,
+) -> Parts:
+    """Open or make everything in the data folder; ``UnavailableError`` says what would not open.
+
+    ``storage`` takes the place of the folder's own (a process can open one embedded store only).
+    """
     folder, clock, metrics = Folder(settings.data), clock or SystemClock(), Metrics()
     policy = read_policy(settings.policy) if settings.policy else Policy()
     with ExitStack() as opened:
@@ -75,16 +86,27 @@ def open_parts(settings: Settings, on_fatal: OnFatal, clock: Clock | None = None
         opened.callback(log.close)
         states = SqliteStates(folder.state)
         opened.callback(states.close)
-        storage = open_storage(f"chdb://{folder.clickhouse.resolve()}")
-        opened.callback(storage.close)
+        if storage is None:
+            storage = open_storage(f"chdb://{folder.clickhouse.resolve()}")
+            opened.callback(storage.close)
         migrate(storage)
+        retention = LogRetention(
+            log,
+            states,
+            keep_ms=settings.log_keep_hours * HOUR_MS,
+            keep_bytes=settings.log_keep_bytes,
+        )
         engine = Engine(
             Partition(rules, states, states.meta(), time=policy.time),
             log,
             states,
-            storage,
+            MarkingSink(storage, clock),
             metrics=metrics,
-            chores=(_retention(settings, log, states).run,),
+            chores=(
+                retention.run,
+                RawRetention(storage, log, settings.events_keep_days * 24 * HOUR_MS).run,
+                Sealing(storage, catalog, log).run,
+            ),
             on_fatal=on_fatal,
         )
         return Parts(
@@ -97,15 +119,7 @@ def open_parts(settings: Settings, on_fatal: OnFatal, clock: Clock | None = None
             log=log,
             states=states,
             storage=storage,
+            retention=retention,
             engine=engine,
             closing=opened.pop_all(),
         )
-
-
-def _retention(settings: Settings, log: SqliteLog, states: SqliteStates) -> Retention:
-    return Retention(
-        log,
-        states,
-        keep_ms=settings.log_keep_hours * HOUR_MS,
-        keep_bytes=settings.log_keep_bytes,
-    )

@@ -14,7 +14,7 @@ EVERY_SECONDS = 60.0
 STEP_RECORDS = 200
 
 
-class Retention:
+class LogRetention:
     """Trims the log. ``keep_ms`` is measured on the log's own clock."""
 
     def __init__(

@@ -1,9 +1,11 @@
 """Runs a command where the data folder is: through the socket of the owner, or as its owner."""
 
+import contextlib
 import threading
+import time
 from typing import Any
 
-from services.common.errors import FatalError
+from services.common.errors import FatalError, InvalidError
 from services.common.ports import Progress, nothing
 from services.common.settings import Settings
 from services.standalone import control
@@ -12,6 +14,9 @@ from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Registry, find
 from services.standalone.folder import Folder, FolderLock
 from services.standalone.parts import Parts, open_parts
+
+STARTING_SECONDS = 15.0
+"""How long a process that has the folder may take until it listens."""
 
 
 def call(
@@ -22,17 +27,25 @@ def call(
 ) -> Any:
     """Do a command on the settings' data folder, whether ``waymark run`` runs on it or not."""
     folder = Folder(settings.data)
-    try:
-        return control.ask(folder.control, name, args or {}, progress)
-    except (FileNotFoundError, ConnectionRefusedError):
-        return _alone(settings, folder, name, args or {}, progress)
+    until = time.monotonic() + STARTING_SECONDS
+    while True:
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return control.ask(folder.control, name, args or {}, progress)
+        try:
+            lock = FolderLock(folder)
+        except InvalidError:  # its owner starts, and will listen in a moment
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+            continue
+        with lock:
+            return _alone(settings, name, args or {}, progress)
 
 
-def _alone(
-    settings: Settings, folder: Folder, name: str, args: dict[str, Any], progress: Progress
-) -> Any:
+def _alone(settings: Settings, name: str, args: dict[str, Any], progress: Progress) -> Any:
+    """Do a command as the folder's owner; the lock is held."""
     command = find(all_commands(), name)
-    with FolderLock(folder), open_parts(settings, _fatal) as parts:
+    with open_parts(settings, _fatal) as parts:
         parts.engine.catch_up()
         return command.handler(AdminContext(parts=parts, progress=progress, running=False), args)
 

@@ -90,7 +90,7 @@ class AdminContext:
 
     @contextmanager
     def paused(self) -> Iterator[Fold]:
-        """Hold fold, forwarder, loader and chores still; ingest goes on into the log.
+        """Hold fold, forwarder and loader still; ingest goes on into the log.
 
         What is applied is stored before the block begins. Keep it short: live views wait for it.
         """

@@ -1,0 +1,171 @@
+"""``waymark doctor``: what stands where, how far behind, and what to do about what is wrong."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from services.common.errors import WaymarkError
+from services.loader.migrate import applied, migrations
+from services.standalone.admin.context import AdminContext
+from services.standalone.admin.registry import Command
+from services.standalone.health import EngineHealth, clock_note
+
+Verdict = Literal["ok", "note", "wrong"]
+LOW_BYTES = 1 << 30
+LAG_MS = 10_000
+SECRET = "(hidden)"  # noqa: S105 - what stands in a secret's place
+
+
+class Check(Struct, frozen=True):
+    """One finding: ``do`` says what to do where the verdict is not ok; ``facts`` are figures."""
+
+    name: str
+    verdict: Verdict
+    message: str
+    do: str = ""
+    facts: dict[str, Any] = {}
+
+
+def run(context: AdminContext, _args: dict[str, Any]) -> dict[str, Any]:
+    """Return every check and the worst verdict; a check that fails is itself a finding."""
+    checks = [_guarded(check, context) for check in CHECKS]
+    return _report(checks)
+
+
+def closed(error: WaymarkError) -> dict[str, Any]:
+    """Return the report of an installation whose parts would not open."""
+    return _report([Check("open", "wrong", str(error), "mend what the message names")])
+
+
+def _report(checks: list[Check]) -> dict[str, Any]:
+    verdicts = {check.verdict for check in checks}
+    worst = next(one for one in ("wrong", "note", "ok") if one in verdicts)
+    report = {"well": worst != "wrong", "verdict": worst, "checks": checks}
+    found: dict[str, Any] = msgspec.to_builtins(report)
+    return found
+
+
+def _guarded(check: Callable[[AdminContext], Check], context: AdminContext) -> Check:
+    try:
+        return check(context)
+    except (WaymarkError, OSError) as error:
+        name = check.__name__.lstrip("_")
+        return Check(name, "wrong", str(error), "mend what the message names")
+
+
+def _settings(context: AdminContext) -> Check:
+    settings = context.settings
+    shown = {
+        name: SECRET if name in {"write_keys", "read_tokens"} and value else str(value)
+        for name, value in settings.model_dump().items()
+    }
+    policy = context.rules.policy.version
+    return Check("settings", "ok", f"policy version {policy}", "", {"settings": shown})
+
+
+def _keys(context: AdminContext) -> Check:
+    keys = [key for key in context.catalog.write_keys() if key.revoked_ms is None]
+    tokens = [token for token in context.catalog.read_tokens() if token.revoked_ms is None]
+    sources = [source.name for source in context.catalog.sources()]
+    facts = {"sources": sources, "write_keys": len(keys), "read_tokens": len(tokens)}
+    if not keys and not context.settings.write_keys:
+        return Check("keys", "note", "there is no write key", "waymark keys create SOURCE", facts)
+    return Check("keys", "ok", f"{len(sources)} sources, {len(keys)} write keys", "", facts)
+
+
+def _disk(context: AdminContext) -> Check:
+    free = shutil.disk_usage(context.folder.root).free
+    facts = {"free_bytes": free, "sizes": _sizes(context)}
+    if free < LOW_BYTES:
+        return Check(
+            "disk",
+            "wrong",
+            f"{free:,} bytes are free",
+            "free some: a full disk is answered with 503, and nothing is lost meanwhile",
+            facts,
+        )
+    return Check("disk", "ok", f"{free:,} bytes are free", "", facts)
+
+
+def _sizes(context: AdminContext) -> dict[str, int]:
+    folder = context.folder
+    sizes = {
+        path.name: sum(_size(path.with_name(path.name + end)) for end in ("", "-wal"))
+        for path in (folder.log, folder.state, folder.catalog)
+    }
+    sizes["clickhouse"] = sum(_size(path) for path in folder.clickhouse.rglob("*"))
+    return sizes
+
+
+def _size(path: Path) -> int:
+    """Return a file's bytes; 0 for one that a merge took away meanwhile."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return 0
+    return found.st_blocks * 512
+
+
+def _log(context: AdminContext) -> Check:
+    log = context.log
+    start, end = log.start(), log.end()
+    facts = {
+        "records": end - start + 1 if end else 0,
+        "start": start,
+        "end": end,
+        "needed_after": context.parts.retention.needed_after(),
+        "used_bytes": log.used_bytes(),
+        "clock_ms": log.append_ms(),
+        "writer_seconds": _writer_seconds(context),
+    }
+    return Check("log", "ok", f"{facts['records']:,} records", "", facts)
+
+
+def _writer_seconds(context: AdminContext) -> float:
+    """Return how long the log's writer takes to answer now."""
+    started = time.perf_counter()
+    context.log.job(lambda connection: connection.execute("PRAGMA user_version").fetchone())
+    return round(time.perf_counter() - started, 6)
+
+
+def _clock(context: AdminContext) -> Check:
+    behind = context.log.behind_ms()
+    note = clock_note(behind)
+    facts = {"behind_ms": behind}
+    if note:
+        return Check("clock", "wrong", note, "set the machine's clock right (NTP)", facts)
+    return Check("clock", "ok", "the wall clock agrees with the log's", "", facts)
+
+
+def _pipeline(context: AdminContext) -> Check:
+    hops = EngineHealth(context.engine, lambda: False).look()
+    facts = {"hops": msgspec.to_builtins(hops), "visitors": context.states.count()}
+    troubles = [f"{hop.name}: {hop.trouble}" for hop in hops if hop.trouble]
+    if troubles:
+        return Check("pipeline", "wrong", "; ".join(troubles), "mend what it names", facts)
+    late = [f"{hop.name} is {hop.age_ms} ms behind" for hop in hops if (hop.age_ms or 0) > LAG_MS]
+    if late:
+        return Check("pipeline", "note", "; ".join(late), "wait, or give it more cores", facts)
+    return Check("pipeline", "ok", "every hop keeps up", "", facts)
+
+
+def _storage(context: AdminContext) -> Check:
+    rows = context.storage.query(
+        "SELECT table, toInt64(sum(rows)) AS rows, toInt64(sum(bytes_on_disk)) AS bytes "
+        "FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table "
+        "ORDER BY table"
+    )
+    missing = sorted({one.name for one in migrations()} - applied(context.storage))
+    facts = {"tables": rows, "missing_migrations": missing}
+    if missing:
+        return Check("storage", "wrong", f"{len(missing)} to do", "waymark migrate", facts)
+    return Check("storage", "ok", f"{len(rows)} tables hold rows", "", facts)
+
+
+CHECKS = (_settings, _keys, _disk, _log, _clock, _pipeline, _storage)
+COMMANDS = {"doctor": Command(run, alone=False)}
