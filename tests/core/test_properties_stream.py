@@ -38,10 +38,11 @@ def test_any_order_in_which_nothing_is_late_any_repeat_and_any_restart_equal_the
     """Visitors without links; delays below the grace; commits and kills wherever they fall."""
     events = [msgspec.structs.replace(e, cart_id="", user_id="", order_id="") for e in events]
     sizes = st.lists(st.integers(0, GRACE - 2), min_size=len(events), max_size=len(events))
-    feed = Feed(rules)
-    for append_ms, event in arrivals(events, data.draw(sizes, label="delays")):
-        feed.append(max(append_ms, feed.log[-1].append_ms if feed.log else 0), [event])
-        happen(feed, data.draw(WHAT, label="what"), event)
+    feed = Feed(rules, data.draw(st.sampled_from([1, 1_000]), label="resident"))
+    joined_ms = data.draw(st.sampled_from([0, GRACE - 2]), label="joined")
+    for append_ms, some in arrivals(events, data.draw(sizes, label="delays"), joined_ms):
+        feed.append(max(append_ms, feed.log[-1].append_ms if feed.log else 0), some)
+        happen(feed, data.draw(WHAT, label="what"), some[0])
     as_of_ms = feed.log[-1].append_ms + later_ms
     feed.finish(as_of_ms)
     assert feed.flags == []

@@ -1,6 +1,7 @@
 """A log that is fed to the partition machine, with crashes, and everything it ever emitted."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -41,8 +42,9 @@ class Feed:
     What the partition forwards is appended to the log at once, at the log's own time.
     """
 
-    def __init__(self, rules: SourceRules) -> None:
+    def __init__(self, rules: SourceRules, resident: int = 1_000) -> None:
         self.rules = rules
+        self.resident = resident
         self.states = States()
         self.meta: PartitionMeta | None = None
         self.log: list[LogRecord] = []
@@ -54,7 +56,7 @@ class Feed:
         self.partition = self._start()
 
     def _start(self) -> Partition:
-        return Partition(lambda _: self.rules, self.states, self.meta)
+        return Partition(lambda _: self.rules, self.states, self.meta, resident=self.resident)
 
     def append(self, append_ms: int, events: Iterable[Event]) -> None:
         """Append one record and apply it; nothing is stored yet."""
@@ -129,7 +131,16 @@ def decode_event(line: bytes) -> Event:
     return msgspec.json.decode(line, type=Event)
 
 
-def arrivals(events: Sequence[Event], delays: Sequence[int]) -> list[tuple[int, Event]]:
-    """Say when each event comes: late by its delay, in the order in which they come."""
+def arrivals(
+    events: Sequence[Event], delays: Sequence[int], joined_ms: int
+) -> list[tuple[int, list[Event]]]:
+    """Say what comes when: each event late by its delay, those close by in one record."""
     pairs = zip(events, delays, strict=True)
-    return sorted(((e.ts_ms + delay, e) for e, delay in pairs), key=lambda pair: pair[0])
+    records: list[tuple[int, list[Event]]] = []
+    for came_ms, event in sorted(((e.ts_ms + delay, e) for e, delay in pairs), key=itemgetter(0)):
+        if records and came_ms - records[-1][1][0].ts_ms < joined_ms:
+            before = records.pop()[1]
+            records.append((came_ms, [*before, event]))
+        else:
+            records.append((came_ms, [event]))
+    return records
