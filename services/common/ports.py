@@ -193,7 +193,11 @@ class SignalFeed(Protocol):
     """Signals as they are emitted, for the server-sent stream."""
 
     def subscribe(self) -> AsyncIterator[bytes]:
-        """Yield each signal row's JSON line from now on; a slow reader is cut off."""
+        """Yield each signal row's JSON line from now on, versions growing; cut off a slow reader.
+
+        Whoever resumes reads from storage what the feed gave before, so rows reach storage in the
+        same order.
+        """
         ...
 
 

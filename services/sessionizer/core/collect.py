@@ -43,7 +43,8 @@ class Collector:
         self.orders[key] = row
 
     def signal(self, row: SignalRow) -> None:
-        """Keep the row as its signal's newest."""
+        """Keep the row as its signal's newest, after all before it: streams resume by version."""
+        self.signals.pop(row.signal_id, None)
         self.signals[row.signal_id] = row
 
     def flag(self, row: FlagRow) -> None:
