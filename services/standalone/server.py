@@ -52,6 +52,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,  # ingest judges forwarded addresses, by the settings alone
                 backlog=BACKLOG,
                 timeout_graceful_shutdown=FINISH_SECONDS,
             )
