@@ -44,6 +44,8 @@ class Batch(Struct):
 
         Its items are kept as dead letters all the same, but its sender must be told plainly.
         """
+        if not self.refusals:
+            return ""
         codes = {refusal.code for _, refusal in self.refusals}
         if self.events or codes != {"invalid_json"}:
             return ""

@@ -102,7 +102,7 @@ async def read_body(
             raise _closing(too_large(limit))
         return await _read(receive, lease, limit)
     except asyncio.CancelledError:
-        if not patience.end(wait):
+        if not patience.end(wait):  # another cancels: the server stops
             raise
         message = f"the body was not complete after {patience.seconds:g} s"
         raise RefusalError("timeout", message, (CLOSE,)) from None
