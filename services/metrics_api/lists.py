@@ -14,7 +14,7 @@ from services.metrics_api import times
 from services.metrics_api.cursors import Place, decode, mark
 
 DAY_MS = 86_400_000
-STRETCHES_MS = (DAY_MS, 7 * DAY_MS, 31 * DAY_MS, 366 * DAY_MS)
+STRETCHES_MS = (DAY_MS, 31 * DAY_MS)
 MOST = 1_000
 UNASKED = {"limit", "cursor"}
 

@@ -33,6 +33,8 @@ class ApiSettings(Struct, frozen=True):
     """Seconds of silence after which a stream shows that it lives."""
     stream_queue: int = 1_000
     """Signals a stream keeps for a client that reads slowly, before it is cut off."""
+    stream_stall_s: float = 30.0
+    """Seconds a client may leave a stream unread before it is cut off."""
     stream_poll_s: float = 0.5
     """Seconds between two looks at storage or at unsettled signals."""
     explain_events: int = 20_000

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.rows import SignalKind
@@ -14,7 +13,7 @@ from services.metrics_api.errors import invalid, not_found
 from services.metrics_api.lists import ListQuery, given, newest, span
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Signal, shape
-from services.metrics_api.stream import Question, Stream, with_keep_alive
+from services.metrics_api.stream import EventStream, Question, Stream, with_keep_alive
 
 router = APIRouter(tags=["signals"])
 
@@ -90,7 +89,7 @@ async def list_signals(
 
 @router.get(
     "/v1/signals/stream",
-    response_class=StreamingResponse,
+    response_class=EventStream,
     responses={200: {"content": {"text/event-stream": {}}, "description": "signals as made"}},
 )
 async def stream_signals(
@@ -113,11 +112,9 @@ async def stream_signals(
         live=query.live,
     )
     stream = Stream(parts, question, _place(last_event_id))
-    return StreamingResponse(
-        with_keep_alive(stream.chunks(), parts.settings.keep_alive_s),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    settings = parts.settings
+    chunks = with_keep_alive(stream.chunks(), settings.keep_alive_s)
+    return EventStream(chunks, settings.stream_stall_s, stream.count_cut)
 
 
 @router.get("/v1/signals/{signal_id}", responses=described(Signal))

@@ -13,11 +13,13 @@ A client that reads too slowly is cut off, and loses nothing either: it resumes 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 import msgspec
+from fastapi.responses import StreamingResponse
 from msgspec import Struct
+from starlette.types import Message, Send
 
 from schemas.rows import SignalRow
 from services.metrics_api.follow import Follower
@@ -79,7 +81,11 @@ class Stream:
             async for data in self._followed(follower):
                 yield data
             if follower.overflow:
-                self._parts.metrics.count("waymark_stream_cut_total")
+                self.count_cut()
+
+    def count_cut(self) -> None:
+        """Count a client that read too slowly."""
+        self._parts.metrics.count("waymark_stream_cut_total")
 
     async def _stored(self, follower: Follower) -> AsyncIterator[SignalRow]:
         while not follower.ended:
@@ -148,6 +154,37 @@ def chunk(row: SignalRow, *, settled: bool = True) -> bytes:
     data = msgspec.json.encode(shape(fields, Signal))
     head = b"id: %d\n" % row.version if settled else b""
     return head + b"data: " + data + b"\n\n"
+
+
+class EventStream(StreamingResponse):
+    """The answer that carries a stream: given up when the client has not read for too long.
+
+    ``cut`` is called then. Whatever ends it, the chunks are closed, and with them the feed.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, chunks: AsyncGenerator[bytes], stall_s: float, cut: Callable[[], None]
+    ) -> None:
+        super().__init__(chunks, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._chunks = chunks
+        self._stall_s = stall_s
+        self._cut = cut
+
+    async def stream_response(self, send: Send) -> None:
+        """Send chunk by chunk, each within the time a client has to read."""
+
+        async def bounded(message: Message) -> None:
+            async with asyncio.timeout(self._stall_s):
+                await send(message)
+
+        try:
+            await super().stream_response(bounded)
+        except TimeoutError:
+            self._cut()
+        finally:
+            await self._chunks.aclose()
 
 
 async def with_keep_alive(chunks: AsyncGenerator[bytes], every_s: float) -> AsyncGenerator[bytes]:

@@ -45,28 +45,8 @@ class VisitorQuery(PersonQuery):
     limit: int = Field(100, ge=1, le=MOST, description="sessions of the timeline")
 
 
+# Ids may hold a slash, so they take the rest of the path, and the longer routes come first.
 Person = Annotated[PersonQuery, Query()]
-
-
-@router.get("/v1/visitors/{visitor_id}")
-async def show_visitor(
-    visitor_id: str, query: Annotated[VisitorQuery, Query()], access: Reader, parts: PartsOf
-) -> Response:
-    """Show where a visitor stands now; an event shows within a second.
-
-    Times are epoch milliseconds. Of a visitor who is not here now only the past is told.
-    """
-    source = (await scope.one(parts, access, query.source)).name
-    live = await parts.live.visitor(source, visitor_id)
-    past = (await parts.store.rows("visitor_past", source=source, visitor_id=visitor_id))[0]
-    if live is None and not past["sessions"]:
-        raise not_found("visitor", visitor_id)
-    known = await _shaped(parts, with_past(live or NOWHERE, past))
-    answer = {"source": source, "visitor_id": visitor_id, **known}
-    if query.timeline:
-        rows = await sessions.of_visitor(parts, source, visitor_id, query.limit)
-        answer["timeline"] = [shape(row, Session) for row in rows]
-    return json_answer(answer)
 
 
 def with_past(live: dict[str, Any], past: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +75,7 @@ async def _shaped(parts: Parts, live: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-@router.get("/v1/visitors/{visitor_id}/export")
+@router.get("/v1/visitors/{visitor_id:path}/export")
 async def export_visitor(
     visitor_id: str, query: Person, access: Reader, parts: PartsOf
 ) -> Response:
@@ -104,14 +84,35 @@ async def export_visitor(
     return await _document(parts, "visitor", visitor_id, source)
 
 
-@router.get("/v1/users/{user_id}/export")
+@router.get("/v1/visitors/{visitor_id:path}")
+async def show_visitor(
+    visitor_id: str, query: Annotated[VisitorQuery, Query()], access: Reader, parts: PartsOf
+) -> Response:
+    """Show where a visitor stands now; an event shows within a second.
+
+    Times are epoch milliseconds. Of a visitor who is not here now only the past is told.
+    """
+    source = (await scope.one(parts, access, query.source)).name
+    live = await parts.live.visitor(source, visitor_id)
+    past = (await parts.store.rows("visitor_past", source=source, visitor_id=visitor_id))[0]
+    if live is None and not past["sessions"]:
+        raise not_found("visitor", visitor_id)
+    known = await _shaped(parts, with_past(live or NOWHERE, past))
+    answer = {"source": source, "visitor_id": visitor_id, **known}
+    if query.timeline:
+        rows = await sessions.of_visitor(parts, source, visitor_id, query.limit)
+        answer["timeline"] = [shape(row, Session) for row in rows]
+    return json_answer(answer)
+
+
+@router.get("/v1/users/{user_id:path}/export")
 async def export_user(user_id: str, query: Person, access: Reader, parts: PartsOf) -> Response:
     """Hand out everything stored of a user, as one JSON document."""
     source = (await scope.one(parts, access, query.source)).name
     return await _document(parts, "user", user_id, source)
 
 
-@router.delete("/v1/visitors/{visitor_id}")
+@router.delete("/v1/visitors/{visitor_id:path}")
 async def erase_visitor(visitor_id: str, query: Person, access: Eraser, parts: PartsOf) -> Response:
     """Erase a visitor everywhere: log, state and storage. It cannot be undone."""
     source = (await scope.one(parts, access, query.source)).name
@@ -119,7 +120,7 @@ async def erase_visitor(visitor_id: str, query: Person, access: Eraser, parts: P
     return json_answer({"source": source, "visitor_id": visitor_id, "erased": gone})
 
 
-@router.delete("/v1/users/{user_id}")
+@router.delete("/v1/users/{user_id:path}")
 async def erase_user(user_id: str, query: Person, access: Eraser, parts: PartsOf) -> Response:
     """Erase a user and what is linked to it everywhere. It cannot be undone."""
     source = (await scope.one(parts, access, query.source)).name
