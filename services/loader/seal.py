@@ -23,7 +23,7 @@ from services.metrics_api.sql import Range, bound, facts_sql, within
 from services.metrics_api.tiers import MAX_RANGES, clean_runs, complement, seal_zone, unit_of
 
 DAY = 86_400_000
-CHUNK_MS = 16 * DAY
+CHUNK_MS = 45 * DAY
 """How much time one statement sums: bounds its memory."""
 EMPTY = "''"
 

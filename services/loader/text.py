@@ -8,7 +8,8 @@ from string import Template
 @cache
 def _template(name: str) -> Template:
     folder = resources.files("services.loader") / "queries"
-    return Template((folder / f"{name}.sql").read_text("utf-8"))
+    lines = (folder / f"{name}.sql").read_text("utf-8").splitlines()
+    return Template("\n".join(line for line in lines if not line.startswith("--")))
 
 
 def text(name: str, **slots: str) -> str:

@@ -22,6 +22,7 @@ class MetricQuery(Struct, frozen=True, kw_only=True):
 
     ``now_ms`` is the log's clock, which decides what is complete; ``currency`` is the source's,
     for an answer of money without data; ``tz`` an IANA name, to whose midnight steps align.
+    ``raw`` reads past the roll-ups, to check and to measure them.
     """
 
     metric: str
@@ -36,6 +37,7 @@ class MetricQuery(Struct, frozen=True, kw_only=True):
     touch: Literal["last", "first"] = "last"
     include_bots: bool = False
     currency: str = ""
+    raw: bool = False
 
 
 def parse_filter(text: str) -> Filter:

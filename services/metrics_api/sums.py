@@ -25,12 +25,12 @@ class Asked(Struct, frozen=True):
     groups: tuple[Dimension, ...]
     filters: tuple[tuple[Dimension, Filter], ...]
     measures: tuple[str, ...]
-    hidden_too: bool = False
+    rows_alone: bool = False
 
     @property
     def cube(self) -> tuple[str, ...] | None:
         """Return the smallest set of dimensions of the roll-up that can answer, if any."""
-        if self.hidden_too or self.fact.whole or self._touched_twice():
+        if self.rows_alone or self.fact.whole or self._touched_twice():
             return None
         needed = {one.name for one in self.groups} | {one.name for one, _ in self.filters}
         return next((cube for cube in self.fact.cubes if needed <= set(cube)), None)
@@ -61,7 +61,7 @@ def asked(query: MetricQuery, fact: Fact, names: Sequence[str], measures: Sequen
         tuple(dimension(name) for name in names),
         tuple((dimension(one.dimension), one) for one in query.filters),
         tuple(dict.fromkeys(name for name in measures if name)),
-        query.include_bots,
+        query.include_bots or query.raw,
     )
 
 

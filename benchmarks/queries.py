@@ -1,0 +1,113 @@
+"""Metrics over millions of sessions: p50 and p95 a metric, both tiers against raw FINAL.
+
+    python benchmarks/queries.py [--sessions 1000000] [--data DIR] [--rounds 5]
+
+Generates rows straight into embedded storage (90 days; per 100 sessions 12 carts, 3 orders, 60
+signals; raw events of the last six days, six a session), seals what is due, then asks each metric
+as a dashboard does: the whole 90 days, the last 7 by day, the last 30 by channel. ``--data`` keeps
+the store, so that a second run only asks.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from services.common.clickhouse import ClickHouse, open_storage
+from services.loader.migrate import migrate, statements
+from services.loader.seal import seal
+from services.metrics_api.metric_query import MetricQuery
+from services.metrics_api.query import rows
+from services.metrics_api.registry import METRICS
+
+DAY = 86_400_000
+NOW = 1_795_039_200_000
+SOURCE, TZ = "shop", "Europe/Berlin"
+TARGET_MS = 150
+BATCH = 1_000_000
+
+
+def main() -> None:
+    """Generate, seal, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=1_000_000)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        storage = open_storage(f"chdb://{chosen.data or Path(folder)}")
+        migrate(storage)
+        prepare(storage, chosen.sessions)
+        report(storage, chosen.sessions, chosen.rounds)
+        storage.close()
+
+
+def prepare(storage: ClickHouse, sessions: int) -> None:
+    """Bring the store to so many sessions, sealed as the seal job leaves it."""
+    (row,) = storage.query("SELECT count() AS n FROM sessions")
+    if row["n"] < sessions:
+        started = time.perf_counter()
+        for first in range(int(row["n"]), sessions, BATCH):
+            _fill(storage, first, min(BATCH, sessions - first), sessions)
+        print(f"generated {sessions:,} sessions in {time.perf_counter() - started:.0f} s")
+    started = time.perf_counter()
+    sealed = seal(storage, SOURCE, TZ, NOW)
+    print(f"sealed {sealed:,} buckets in {time.perf_counter() - started:.0f} s")
+
+
+def _fill(storage: ClickHouse, first: int, count: int, sessions: int) -> None:
+    values = {"first": first, "count": count, "visitors": max(sessions // 3, 1), "now": NOW}
+    text = Path(__file__).with_name("queries_shop.sql").read_text("utf-8")
+    for name, value in values.items():
+        for kind in ("UInt64", "Int64"):
+            text = text.replace(f"{{{name}:{kind}}}", str(value))
+    for statement in statements(text):
+        storage.command(statement)
+
+
+def questions() -> Iterator[tuple[str, list[MetricQuery]]]:
+    """Yield each metric with the questions a dashboard asks of it."""
+    for name, metric in METRICS.items():
+        if metric.kind == "now":
+            continue
+        whole = MetricQuery(
+            metric=name, source=SOURCE, from_ms=NOW - 90 * DAY, to_ms=NOW, now_ms=NOW, tz=TZ
+        )
+        asked = [whole, replace(whole, from_ms=NOW - 7 * DAY, step="1d")]
+        if "channel" in metric.dimensions:
+            asked.append(replace(whole, from_ms=NOW - 30 * DAY, group_by=("channel",)))
+        yield name, asked
+
+
+def report(storage: ClickHouse, sessions: int, rounds: int) -> None:
+    """Print a line a metric, and the p95 over all questions beside the figure to reach."""
+    print(f"\n{'metric':<28}{'p50 ms':>8}{'p95 ms':>8}{'raw FINAL ms':>14}")
+    every: list[float] = []
+    for name, asked in questions():
+        times = [_timed(lambda: rows(storage, one)) for one in asked for _ in range(rounds)]  # noqa: B023 - called at once
+        raw = _timed(lambda: rows(storage, replace(asked[0], raw=True)))  # noqa: B023 - called at once
+        every += times
+        print(f"{name:<28}{statistics.median(times):>8.0f}{p95(times):>8.0f}{raw:>14.0f}")
+    print(
+        f"\nall questions over {sessions:,} sessions: p50 {statistics.median(every):.0f} ms, "
+        f"p95 {p95(every):.0f} ms (to reach: {TARGET_MS} ms)"
+    )
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1_000
+
+
+def p95(times: list[float]) -> float:
+    """Return the 95th percentile."""
+    return sorted(times)[min(len(times) - 1, int(len(times) * 0.95))]
+
+
+if __name__ == "__main__":
+    main()
