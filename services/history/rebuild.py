@@ -164,10 +164,11 @@ class _Difference:
                 self._change.same += 1
             elif row is not None:
                 self._change.changed += 1
-                lines.append(_encode(row))
+                lines.append(_encode(_above(row, old)))
             elif self._may(old) and self._within_reach(old):
                 self._change.deleted += 1
-                lines.append(_encode({**raw, "version": self._version, "deleted": 1}))
+                version = max(self._version, old.version + 1)
+                lines.append(_encode({**raw, "version": version, "deleted": 1}))
         self._change.new += len(left)
         lines.extend(_encode(row) for row in left.values())
         return lines
@@ -180,6 +181,13 @@ class _Difference:
     def _within_reach(self, row: AnyRow) -> bool:
         at_ms = row.ts_ms if isinstance(row, FlagRow) else anchor_ms(row)
         return at_ms >= self._first_ms.get(row.visitor_id, NEVER)
+
+
+def _above(row: AnyRow, old: AnyRow) -> AnyRow:
+    """Return the row with a version above the old one's, though the log's clock may stand."""
+    if row.version > old.version:
+        return row
+    return msgspec.structs.replace(row, version=old.version + 1)
 
 
 def _content(row: AnyRow) -> AnyRow:

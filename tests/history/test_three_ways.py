@@ -6,8 +6,6 @@ fold; the rebuild through the stream's own stored events. The clock is moved pas
 
 import itertools
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -18,9 +16,7 @@ from schemas.context import Context
 from schemas.normalise import Prepared, prepare
 from schemas.refusal import Refusal
 from services.cli.shift import shifted, time_of
-from services.common.clickhouse import open_storage
 from services.common.ports import Outgoing, nothing
-from services.common.settings import load
 from services.common.sites import site_of
 from services.demo.journeys import visits
 from services.formats.files import read_lines
@@ -30,14 +26,14 @@ from services.formats.registry import format_named
 from services.history.rebuild import TABLES
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.history import import_file, rebuild_source
-from services.standalone.parts import Parts, open_parts
+from services.standalone.parts import Parts
+from tests.history.installation import installation, rows
 from tests.support.clock import ManualClock
 
 START_MS = 1_790_000_000_000
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 TICK = [Outgoing("", "", b'{"type":"__tick"}')]
-TOLD_ONLY_WHEN = ("version", "emitted_ms")
 
 
 def day_of_visits(count: int, seed: int) -> list[dict[str, Any]]:
@@ -56,20 +52,6 @@ def write_file(folder: Path, events: list[dict[str, Any]]) -> Path:
     file = folder / "events.ndjson"
     file.write_bytes(b"\n".join(msgspec.json.encode(event) for event in events))
     return file
-
-
-@contextmanager
-def installation(folder: Path, dsn: str, database: str, clock: ManualClock) -> Iterator[Parts]:
-    def fatal(error: BaseException) -> None:
-        raise error
-
-    folder.mkdir()
-    settings = load({}, overrides={"data": folder})
-    storage = open_storage(dsn, database)
-    with open_parts(settings, fatal, clock, storage) as parts:
-        parts.catalog.first_start()
-        yield parts
-    storage.close()
 
 
 def stream(parts: Parts, clock: ManualClock, items: list[Item], *, at_once: bool) -> None:
@@ -106,12 +88,6 @@ def let_time_pass(parts: Parts, clock: ManualClock) -> None:
     parts.engine.catch_up()
 
 
-def rows(parts: Parts, table: str) -> list[dict[str, Any]]:
-    found = parts.storage.query(f"SELECT * FROM {table} FINAL")
-    plain = [{k: v for k, v in row.items() if k not in TOLD_ONLY_WHEN} for row in found]
-    return sorted(plain, key=lambda row: msgspec.json.encode(row, order="sorted"))
-
-
 def read(file: Path, form: str) -> list[Item]:
     return [one for one in numbered(format_named(form)(read_lines(file))) if isinstance(one, Item)]
 
@@ -124,13 +100,13 @@ def check_three_ways(file: Path, dsn: str, name: str, *, at_once: bool) -> dict[
     with installation(file.parent / "stream", dsn, f"{name}_stream", clock) as parts:
         stream(parts, clock, items, at_once=at_once)
         let_time_pass(parts, clock)
-        streamed = {table: rows(parts, table) for table in TABLES}
+        streamed = {table: rows(parts.storage, table) for table in TABLES}
         context = AdminContext(parts=parts, progress=nothing, running=False)
         rebuilt = rebuild_source(context, {}).tables
     with installation(file.parent / "import", dsn, f"{name}_import", clock) as parts:
         context = AdminContext(parts=parts, progress=nothing, running=False)
         assert import_file(context, {"file": str(file)}).rejected == 0
-        imported = {table: rows(parts, table) for table in TABLES}
+        imported = {table: rows(parts.storage, table) for table in TABLES}
     for table in TABLES:
         assert streamed[table] == imported[table], table
         change = rebuilt[table]
