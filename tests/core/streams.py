@@ -32,18 +32,24 @@ def event(type_: str, at: int, event_id: str = "", visitor: str = "v", **fields:
     )
 
 
-class States(dict[bytes, bytes]):
+class States:
     """States at rest."""
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:  # type: ignore[override]  as the port has it
-        yield from list(super().items())
+    def __init__(self) -> None:
+        self.kept: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.kept.get(key)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        yield from list(self.kept.items())
 
     def commit(self, changes: Changes) -> None:
         for key, data in changes.states.items():
             if data is None:
-                self.pop(key, None)
+                self.kept.pop(key, None)
             else:
-                self[key] = data
+                self.kept[key] = data
 
 
 class Stream:

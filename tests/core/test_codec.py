@@ -31,20 +31,20 @@ def recorded_stream() -> Stream:
 
 def test_recorded_bytes_of_version_1_still_mean_the_same() -> None:
     data = RECORDED.read_bytes()
-    now = recorded_stream().states[b"shop\x1fv"]
+    now = recorded_stream().states.kept[b"shop\x1fv"]
     assert Codec().decode(data) == Codec().decode(now)
 
 
 def test_a_stream_goes_on_from_recorded_bytes() -> None:
     stream = recorded_stream()
-    stream.states[b"shop\x1fv"] = RECORDED.read_bytes()
+    stream.states.kept[b"shop\x1fv"] = RECORDED.read_bytes()
     stream.crash()
     stream.quiet(MINUTE, HOUR)
     assert [cart["outcome"] for cart in stream.carts()] == ["converted", "abandoned"]
 
 
 def test_encoding_and_decoding_changes_nothing() -> None:
-    for data in recorded_stream().states.values():
+    for data in recorded_stream().states.kept.values():
         state = Codec().decode(data)
         assert Codec().encode(state, head_of(data)) == data
 
@@ -98,4 +98,4 @@ def test_a_visitor_of_ten_thousand_events_stays_under_32_kib() -> None:
             commit=number % 500 == 0,
         )
     stream.quiet(at + SECOND, at + MINUTE)
-    assert len(stream.states[b"shop\x1fv"]) <= 32 * 1024
+    assert len(stream.states.kept[b"shop\x1fv"]) <= 32 * 1024

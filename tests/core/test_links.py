@@ -1,4 +1,4 @@
-"""Links between visitors and ids, and orders that travel along them, in whichever order they come."""
+"""Links between visitors and ids, and orders along them, in whichever order they come."""
 
 from schemas.event import Event
 from services.sessionizer.core import links

@@ -7,9 +7,9 @@ def test_nothing_is_folded_before_the_grace_is_over() -> None:
     stream = Stream()
     stream.send(0, event("page_view", 0))
     stream.tick(29_999)
-    assert stream.states == {}
+    assert stream.states.kept == {}
     stream.tick(30_000)
-    assert list(stream.states) == [b"shop\x1fv"]
+    assert list(stream.states.kept) == [b"shop\x1fv"]
 
 
 def test_a_waiting_event_that_sorts_before_a_settling_one_is_folded_with_it() -> None:

@@ -100,9 +100,9 @@ def test_a_closed_visitor_is_known_for_two_hours_and_then_forgotten() -> None:
     stream = Stream()
     stream.send(0, event("page_view", 0))
     stream.quiet(SECOND, 2 * HOUR + 29 * MINUTE)
-    assert b"shop\x1fv" in stream.states
+    assert b"shop\x1fv" in stream.states.kept
     stream.quiet(2 * HOUR + 29 * MINUTE, 2 * HOUR + 31 * MINUTE)
-    assert stream.states == {}
+    assert stream.states.kept == {}
 
 
 def test_a_late_event_within_the_life_of_a_stub_is_late() -> None:
@@ -117,20 +117,20 @@ def test_a_buyer_is_remembered_for_a_year() -> None:
     stream = Stream()
     stream.send(0, event("purchase", 0, order_id="o", value=100))
     stream.quiet(SECOND, 3 * HOUR)
-    stub = stream.states[b"shop\x1fv"]
+    stub = stream.states.kept[b"shop\x1fv"]
     assert len(stub) < 120
     stream.quiet(3 * HOUR, 300 * DAY, HOUR)
     stream.send(300 * DAY, event("page_view", 300 * DAY))
     stream.quiet(300 * DAY, 300 * DAY + HOUR)
     assert stream.sessions()[-1]["past_buyer"] is True
     stream.quiet(301 * DAY, 370 * DAY, HOUR)
-    assert stream.states == {}
+    assert stream.states.kept == {}
 
 
 def test_a_tick_is_no_event() -> None:
     stream = Stream()
     assert stream.send(0, Event(type="__tick")) == []
-    assert stream.states == {}
+    assert stream.states.kept == {}
     assert stream.partition.clock_ms == T0
 
 

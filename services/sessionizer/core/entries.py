@@ -36,8 +36,8 @@ class Entry:
         "grace_ms",
         "key",
         "last_append",
-        "live_dirty",
         "linked",
+        "live_dirty",
         "live_s",
         "mixed",
         "pending",
@@ -86,6 +86,8 @@ class Entries:
         self._limit = limit
         self.young: dict[str, Entry] = {}
         self._old: dict[str, Entry] = {}
+        self._dirty: list[Entry] = []
+        self.touched: list[Entry] = []
 
     def get(self, key: str, source: str, address: str) -> Entry:
         """Return the entry of a key, a fresh one where nothing is known of it."""
@@ -116,6 +118,35 @@ class Entries:
             entry.state = self._codec.decode(data)
             entry.wake_s, entry.live_s, entry.counted = head
         return entry
+
+    def mark(self, entry: Entry) -> None:
+        """Note that the entry's state must be stored."""
+        if not entry.dirty:
+            entry.dirty = True
+            self._dirty.append(entry)
+
+    def touch(self, entry: Entry) -> None:
+        """Note that the entry's live view may have changed."""
+        if not entry.live_dirty:
+            entry.live_dirty = True
+            self.touched.append(entry)
+
+    def changed(self, entry: Entry) -> None:
+        """Note both."""
+        self.mark(entry)
+        self.touch(entry)
+
+    def take(self) -> list[Entry]:
+        """Return the entries to store, and begin anew; they stay until committed."""
+        dirty, self._dirty = self._dirty, []
+        for entry in dirty:
+            entry.dirty, entry.busy = False, True
+        return dirty
+
+    def trim(self, limit: int) -> None:
+        """Forget the touched that have been counted since, where the list grows long."""
+        if len(self.touched) > limit:
+            self.touched = [entry for entry in self.touched if entry.live_dirty]
 
     def __iter__(self) -> Iterator[Entry]:
         yield from self.young.values()

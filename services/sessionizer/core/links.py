@@ -19,12 +19,14 @@ SLACK_DAYS = 4
 """How much later than its day a link or order may still come: 72 hours, and what holds it up."""
 
 MEMORY = 16
-"""How many links a visitor remembers having sent; sending again only costs a line."""
+"""How many links and orders a visitor remembers having sent; again only costs a line."""
 
 ORDER_BYTES = 12_288
 """How many bytes of orders an alias keeps, the newest at least: a state stays under 32 KiB."""
 
 _ENTRY = 8
+_ORDER = b"\xff\xff"
+"""Where a link has its day: a day that is centuries off."""
 
 
 class Kept(Struct, array_like=True, frozen=True, gc=False):
@@ -95,6 +97,14 @@ def new_links(event: Event, folder: str, sent: bytes) -> tuple[list[Event], byte
             links.append(link(event.source, folder, event.ts_ms, alias))
             sent = (sent + entry)[-MEMORY * _ENTRY :]
     return links, sent
+
+
+def new_copy(event: Event, alias: str, sent: bytes) -> tuple[list[Event], bytes]:
+    """Return an order's copy for its alias, unless it was sent, and what is remembered as sent."""
+    entry = xxh3_64_digest(event.event_id.encode())[:6] + _ORDER
+    if holds(sent, entry):
+        return [], sent
+    return [replace(event, to=alias)], (sent + entry)[-MEMORY * _ENTRY :]
 
 
 def holds(blob: bytes, entry: bytes) -> bool:

@@ -100,13 +100,7 @@ class Live:
     def __init__(self, entries: Entries, codec: Codec) -> None:
         self._entries = entries
         self._codec = codec
-        self._touched: list[Entry] = []
         self._sources: dict[str, Counts] = {}
-
-    def touch(self, entry: Entry) -> None:
-        """Note that the entry's live view has changed."""
-        entry.live_dirty = True
-        self._touched.append(entry)
 
     def count(self, source: str, second: int, counted: int, by: int) -> None:
         """Count a state at rest in or out."""
@@ -123,17 +117,12 @@ class Live:
             self.count(entry.source, second, counted, 1)
             entry.live_s, entry.counted = second, counted
 
-    def trim(self, limit: int) -> None:
-        """Forget the touched that have been counted since, where the list grows long."""
-        if len(self._touched) > limit:
-            self._touched = [entry for entry in self._touched if entry.live_dirty]
-
     def refresh(self) -> None:
         """Count anew the entries touched since."""
-        for entry in self._touched:
+        for entry in self._entries.touched:
             if entry.live_dirty:
                 self.settle(entry, *settled_view(self.state(entry)))
-        self._touched = []
+        self._entries.touched = []
 
     def state(self, entry: Entry) -> State:
         """Return the entry's state with what waits folded in; not to be changed."""

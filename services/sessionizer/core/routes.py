@@ -5,7 +5,6 @@ again after a restart: repeats are known by their ids.
 """
 
 from msgspec.json import Encoder
-from msgspec.structs import replace
 
 from schemas.event import Event
 from schemas.rows import FlagRow
@@ -44,7 +43,9 @@ class Routes:
             self._take_order(entry, event, clock_ms)
             return True
         if alias and not event.to:
-            self._append([replace(event, to=alias)])
+            copies, entry.state.sent = links.new_copy(event, alias, entry.state.sent)
+            self._append(copies)
+            made += copies
         return bool(made)
 
     def _take_order(self, entry: Entry, event: Event, clock_ms: int) -> None:

@@ -1,0 +1,150 @@
+"""Intake: a record's events to their visitors, on receipt.
+
+DESIGN, *The fold* 1 and 3: repeats are dropped, links and orders sent on their way, late events
+noted; what is left waits for its grace in fold order.
+"""
+
+from bisect import insort
+
+from xxhash import xxh3_64_digest
+
+from schemas.event import Event, address_of
+from schemas.rows import FlagKind, FlagRow
+from services.common.ports import LogRecord
+from services.sessionizer.core.admission import (
+    OTHERS,
+    RANK,
+    Poison,
+    Waiting,
+    not_after,
+    poisoned,
+    wrong,
+)
+from services.sessionizer.core.collect import Collector
+from services.sessionizer.core.entries import Entries, Entry
+from services.sessionizer.core.folding import late_order, remember
+from services.sessionizer.core.links import holds
+from services.sessionizer.core.logclock import LogClock
+from services.sessionizer.core.policy import DAY
+from services.sessionizer.core.routes import Routes
+from services.sessionizer.core.schedule import Schedule
+
+
+class Intake:
+    """Admits events. Nothing of it is stored but what acts on receipt: links and late orders."""
+
+    def __init__(
+        self, entries: Entries, clock: LogClock, out: Collector, routes: Routes, schedule: Schedule
+    ) -> None:
+        self._entries = entries
+        self._clock = clock
+        self._out = out
+        self._routes = routes
+        self._schedule = schedule
+
+    def admit(  # noqa: C901  one loop: a call an event would cost more than it tells
+        self, events: list[Event], record: LogRecord, poisons: list[Poison]
+    ) -> list[Entry]:
+        """Admit events to their visitors; return the visitors that have something new to wait."""
+        append_ms = record.append_ms
+        young, get, rank_of = self._entries.young.get, self._entries.get, RANK.get
+        touch = self._entries.touch
+        touched: list[Entry] = []
+        for place, event in enumerate(events):
+            address = event.to or event.visitor_id or address_of(event)
+            rank = rank_of(event.type, OTHERS)
+            if rank < 0 or not (event.source and event.event_id and address and event.ts_ms > 0):
+                self._admit_odd(event, record, place, poisons)
+                continue
+            if event.ts_ms > append_ms:
+                event = not_after(event, append_ms)  # noqa: PLW2901  the same event, its time mended
+            source = event.source
+            key = f"{source}\x1f{address}"
+            entry = young(key) or get(key, source, address)
+            state = entry.state
+            digest = xxh3_64_digest(event.event_id.encode())
+            if digest in entry.pending or (digest in state.hashes and holds(state.hashes, digest)):
+                continue
+            ts_ms = event.ts_ms
+            item: Waiting = (ts_ms, rank, event.event_id, append_ms, digest, event)
+            if event.user_id or event.cart_id or event.order_id:
+                self._reach(entry, event)
+            if not entry.live_dirty:
+                touch(entry)
+            if ts_ms <= state.frontier_ms and _before(item, entry):
+                self._late(entry, item)
+                continue
+            if append_ms - ts_ms > entry.grace_ms:
+                self._lag(entry, item)
+            waiting = entry.waiting
+            if entry.last_append != append_ms or not waiting:
+                entry.last_append = append_ms
+                touched.append(entry)
+            entry.pending.add(digest)
+            if waiting and item < waiting[-1]:
+                insort(waiting, item)
+                entry.mixed = True
+            else:
+                waiting.append(item)
+        return touched
+
+    def _admit_odd(
+        self, event: Event, record: LogRecord, place: int, poisons: list[Poison]
+    ) -> None:
+        """Take a tick (nothing to do), a link, or a line that cannot be folded."""
+        reason = wrong(event)
+        if reason:
+            poisons.append(poisoned(record, place, reason))
+        elif event.type == "__link":
+            entry = self._entries.get(f"{event.source}\x1f{event.to}", event.source, event.to)
+            self._routes.take_link(entry, event, self._clock.clock_ms)
+            self._entries.changed(entry)
+            self._schedule.put(entry)
+
+    def _reach(self, entry: Entry, event: Event) -> None:
+        """Send on receipt what the event's ids ask for (DESIGN, *Links*)."""
+        ids = (event.user_id, event.cart_id, event.order_id, event.ts_ms // DAY)
+        if ids == entry.linked and event.type != "purchase":
+            return
+        if not event.to:
+            entry.linked = ids
+        if self._routes.send(entry, event, self._clock.clock_ms):
+            self._entries.changed(entry)
+
+    def _late(self, entry: Entry, item: Waiting) -> None:
+        """Note an event that sorts before the frontier; an order acts on carts at once."""
+        event = item[5]
+        order = event.type == "purchase"
+        if order:
+            late_order(entry.state, item, entry.rules, self._out)
+        remember(entry.state, item[4])
+        self._entries.changed(entry)
+        self._schedule.put(entry)
+        self._flag(entry, event, "late_order" if order else "late")
+
+    def _lag(self, entry: Entry, item: Waiting) -> None:
+        """Hold absence back from a visitor whose events come late, and note one quite unknown."""
+        time, state, event = entry.rules.policy.time, entry.state, item[5]
+        lag = item[3] - item[0]
+        if not event.to:
+            state.hold_ms = max(state.hold_ms, item[3] + min(lag, time.lag_hold_max_ms))
+        if lag > time.stub_ms and state.visitor is None and not entry.waiting:
+            self._flag(entry, event, "stateless")
+
+    def _flag(self, entry: Entry, event: Event, flag: FlagKind) -> None:
+        self._out.flag(
+            FlagRow(
+                source=entry.source,
+                visitor_id=entry.address,
+                event_id=event.event_id,
+                ts_ms=event.ts_ms,
+                flag=flag,
+                version=self._out.version(),
+            )
+        )
+
+
+def _before(item: Waiting, entry: Entry) -> bool:
+    """Tell whether an event sorts before the frontier."""
+    state = entry.state
+    return item[:3] < (state.frontier_ms, state.frontier_rank, state.frontier_id)

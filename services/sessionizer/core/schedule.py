@@ -1,0 +1,102 @@
+"""What is due without an event: deadlines, rows of what is open, forgetting.
+
+DESIGN, *The fold* 2 and 5. Every state with something to come stands in the wheel; when its time
+comes it is looked at, and put back where it then belongs.
+"""
+
+from services.sessionizer.core import visitor as machine
+from services.sessionizer.core.collect import Collector
+from services.sessionizer.core.entries import UNKNOWN, Entries, Entry
+from services.sessionizer.core.folding import pass_time
+from services.sessionizer.core.lifetime import forget, forgotten_ms
+from services.sessionizer.core.links import expires_day
+from services.sessionizer.core.logclock import LogClock
+from services.sessionizer.core.policy import DAY
+from services.sessionizer.core.state import NEVER, Visitor
+from services.sessionizer.core.timers import Wheel
+
+
+class Schedule:
+    """The timers of a partition's states."""
+
+    def __init__(self, entries: Entries, clock: LogClock, out: Collector) -> None:
+        self._entries = entries
+        self._clock = clock
+        self._out = out
+        self._wheel = Wheel()
+
+    def start(self, key: str, wake_s: int) -> None:
+        """Put a state at rest where it stood."""
+        self._wheel.add(wake_s, key)
+
+    def fire(self) -> None:
+        """Look at every state whose time has come."""
+        clock_ms = self._clock.clock_ms
+        clock_s = clock_ms // 1000
+        for key in self._wheel.due(clock_ms):
+            entry = self._entries.by_key(key)
+            if entry.wake_s <= clock_s:
+                entry.wake_s = 0
+                self._look(entry)
+                self.put(entry)
+
+    def _look(self, entry: Entry) -> None:
+        """Do what is due at one state: deadlines, rows of what is open, forgetting."""
+        state, clock = entry.state, self._clock
+        absent = not entry.waiting and clock.clock_ms >= max(clock.hold_ms, state.hold_ms)
+        if absent and pass_time(state, clock.clock_ms - entry.grace_ms, entry.rules, self._out):
+            self._entries.changed(entry)
+        if state.emit_ms and state.emit_ms <= clock.clock_ms:
+            state.emit_ms = 0
+            if state.visitor is not None:
+                machine.emit_open(state.visitor, entry.rules, self._out)
+            self._entries.mark(entry)
+        if not entry.waiting and forget(state, clock.clock_ms, entry.rules.policy):
+            self._entries.changed(entry)
+
+    def put(self, entry: Entry) -> None:
+        """Have the state looked at when something is next due, unless that is sooner already."""
+        due_ms = self._due(entry)
+        if not due_ms:
+            return
+        clock_ms = self._clock.clock_ms
+        second, clock_s = due_ms // 1000, clock_ms // 1000
+        if clock_s < entry.wake_s <= second:
+            return
+        entry.wake_s = second
+        if second <= clock_s:
+            self._wheel.add_soon(max(due_ms, clock_ms), entry.key)
+        else:
+            self._wheel.add(second, entry.key)
+
+    def _due(self, entry: Entry) -> int:
+        """Return when the state must be looked at next, 0 for never."""
+        state, policy = entry.state, entry.rules.policy
+        if entry.waiting and not entry.wake_s:
+            entry.deadline = UNKNOWN
+            return state.emit_ms
+        visitor, alias = state.visitor, state.alias
+        deadline = NEVER if visitor is None else self._deadline(entry, visitor)
+        if deadline >= NEVER:
+            due_ms = forgotten_ms(state, policy)
+        else:
+            due_ms = max(deadline + entry.grace_ms + 1, state.hold_ms, self._clock.hold_ms)
+        if state.emit_ms and (state.emit_ms < due_ms or not due_ms):
+            due_ms = state.emit_ms
+        if alias is not None:
+            expires_ms = expires_day(alias, policy.links) * DAY
+            due_ms = min(due_ms, expires_ms) if due_ms else expires_ms
+        return due_ms
+
+    def _deadline(self, entry: Entry, visitor: Visitor) -> int:
+        """Return a time not later than the visitor's next deadline, and not yet over.
+
+        ``Visitor.due_ms`` is such a time, so that a slot chosen for it serves until it changes;
+        once it has passed, the deadline is worked out.
+        """
+        deadline = entry.deadline = visitor.due_ms
+        if deadline <= self._clock.clock_ms - entry.grace_ms:
+            entry.deadline = UNKNOWN
+            found = machine.next_deadline(visitor, entry.rules)
+            return NEVER if found is None else found
+        return deadline
