@@ -12,6 +12,8 @@ from services.sessionizer.core.policy import Policy
 from services.sessionizer.core.stages import STAGES, UNSTAGED, stage_of
 
 AMOUNTS = ("value", "shipping", "tax", "discount")
+MONEY = frozenset({*AMOUNTS, "abandoned_value", "price"})
+"""Fields of rows that are money; those of an event's ``properties`` are the storefront's own."""
 
 
 def report(batch: Batch) -> bytes:
@@ -26,7 +28,12 @@ def dry_run_report(
 ) -> bytes:
     """Return the answer to a dry run: the verdict, and each event with what it would do."""
     told = [
-        {"index": place, "event": shown(event), "stage": _stage(event, policy), **preview}
+        {
+            "index": place,
+            "event": shown(event),
+            "stage": _stage(event, policy),
+            **_major(preview, ""),
+        }
         for place, event, preview in zip(batch.places, events, previews, strict=True)
     ]
     return msgspec.json.encode({"dry_run": True, **_verdict(batch), "events": told})
@@ -42,6 +49,21 @@ def shown(event: Event) -> dict[str, Any]:
         if "price" in product:
             product["price"] = to_text(product["price"], event.currency)
     return fields
+
+
+def _major(value: Any, currency: str) -> Any:
+    """Return a row, and all in it, with money as decimal text of the row's currency."""
+    if isinstance(value, list):
+        return [_major(one, currency) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    currency = value.get("currency") or currency
+    return {
+        name: to_text(one, currency)
+        if name in MONEY and isinstance(one, int)
+        else _major(one, currency)
+        for name, one in value.items()
+    }
 
 
 def _stage(event: Event, policy: Policy) -> str | None:

@@ -23,12 +23,16 @@ from tests.support.memory import MemoryLog
 NOW_MS = 1_790_000_000_000
 VIEW = {"type": "page_view", "visitor_id": "v1", "event_id": "e1", "url": "https://shop.example/"}
 RULES = SourceRules()
+CART = {"value": 3579, "abandoned_value": None, "lines": [{"price": 1193, "quantity": 3}]}
 
 
 async def preview(source: str, events: Sequence[Event]) -> list[dict[str, Any]]:
     """Tell of each event its place only; the real one is the sessionizer's."""
     assert source == "shop"
-    return [{"session": {"n": n}, "cart": None} for n, _ in enumerate(events)]
+    return [
+        {"session": {"n": n}, "cart": CART | {"currency": event.currency}}
+        for n, event in enumerate(events)
+    ]
 
 
 class Parts:

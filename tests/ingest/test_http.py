@@ -254,7 +254,13 @@ async def test_a_dry_run_tells_all_and_stores_nothing(
     first, second = told["events"]
     assert (first["index"], second["index"]) == (0, 2)
     assert first["event"]["products"] == [{"product_id": "p", "price": "1.500", "quantity": 1}]
-    assert (first["stage"], first["session"], first["cart"]) == ("intent", {"n": 0}, None)
+    assert (first["stage"], first["session"]) == ("intent", {"n": 0})
+    assert first["cart"] == {
+        "value": "3.579",
+        "abandoned_value": None,
+        "lines": [{"price": "1.193", "quantity": 3}],
+        "currency": "KWD",
+    }
     assert second["stage"] == "discovery"
     assert parts.log.records == []
     assert parts.log.letters == {}
