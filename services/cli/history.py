@@ -9,7 +9,7 @@ from services.cli import say
 from services.cli.options import Data, From, Json, Source, To, time_ms
 from services.cli.remote import call
 from services.common.errors import InvalidError
-from services.common.policy_file import read_policy
+from services.common.policy_file import parse_policy, read_policy
 from services.sessionizer.core.policy import Policy
 
 Files = Annotated[list[Path], typer.Argument(help="Files; gzip and zstd by extension.")]
@@ -82,15 +82,13 @@ def rebuild(
 
     Example: waymark rebuild --from now-7d --dry-run
     """
-    if policy is not None:
-        read_policy(policy)
     result = call(
         "rebuild",
         data,
         source=source,
         from_ms=time_ms("--from", from_),
         to_ms=time_ms("--to", to),
-        policy=policy.read_text("utf-8") if policy else None,
+        policy=_checked(policy) if policy else None,
         policy_name=str(policy) if policy else None,
         dry_run=dry_run or None,
     )
@@ -126,12 +124,11 @@ def policy_try(
 
     Example: waymark policy try stricter.toml --from now-7d
     """
-    read_policy(file)
     result = call(
         "policy.try",
         data,
         source=source,
-        policy=file.read_text("utf-8"),
+        policy=_checked(file),
         policy_name=str(file),
         from_ms=time_ms("--from", from_),
         to_ms=time_ms("--to", to),
@@ -141,6 +138,15 @@ def policy_try(
         return
     say.out(f"{result['events']} events of the visitors seen in the range, under both rules")
     say.table(_sides(result["now"], result["tried"]), json=False, empty="")
+
+
+def _checked(file: Path) -> str:
+    """Return a policy file's text, read once (it may be a pipe); refuse it where it is wrong."""
+    if not file.exists():
+        raise InvalidError(f"policy file {file} does not exist")
+    text = file.read_text("utf-8")
+    parse_policy(text, str(file))
+    return text
 
 
 def _sides(now: dict[str, Any], tried: dict[str, Any]) -> list[dict[str, Any]]:
