@@ -113,6 +113,7 @@ class Feed:
 
     def finish(self, as_of_ms: int) -> None:
         """Let time pass to ``as_of_ms`` so that no hold of a stall outlasts it."""
+        self.commit()  # what is forwarded is no days under way
         jump = as_of_ms - 16 * MINUTE
         if jump > self.log[-1].append_ms:
             self.append(jump, [TICK])
