@@ -161,7 +161,7 @@ class Partition:
         second, counted = settled_view(state)
         if not entry.waiting:
             self._live.settle(entry, second, counted)
-        if state.visitor is None and state.alias is None:
+        if state.visitor is None and state.alias is None and not state.sent:
             return None
         return self._codec.encode(state, Head(entry.wake_s, second, counted))
 
