@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from services.common.ports import Progress, Storage, nothing
+from services.loader.retention import ROLLUPS_MS
 from services.loader.text import text
 from services.metrics_api.buckets import QUARTER, days
 from services.metrics_api.facts import CALLS, FACTS, Fact
@@ -48,7 +49,7 @@ def _due(storage: Storage, fact: Fact, source: str, tz: str, now_ms: int) -> Ite
     first = _first(storage, fact, source)
     if first is None:
         return
-    start = unit_of(fact, tz, first)[0]
+    start = unit_of(fact, tz, max(first, now_ms - ROLLUPS_MS + DAY))[0]
     end = unit_of(fact, tz, now_ms - fact.lag_ms)[0]
     if start >= end:
         return

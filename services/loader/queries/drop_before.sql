@@ -1,0 +1,1 @@
+ALTER TABLE $table DELETE WHERE source = {source:String} AND $column < {before:Int64} SETTINGS mutations_sync = 2

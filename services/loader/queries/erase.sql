@@ -1,0 +1,1 @@
+ALTER TABLE $table DELETE WHERE source = {source:String} AND ($whose) SETTINGS mutations_sync = 2

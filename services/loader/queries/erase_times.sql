@@ -1,0 +1,1 @@
+SELECT DISTINCT arrayJoin($times) AS at_ms FROM $table WHERE source = {source:String} AND ($whose)

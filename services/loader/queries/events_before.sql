@@ -1,0 +1,1 @@
+SELECT count() AS n FROM events FINAL WHERE source = {source:String} AND ts_ms < {before:Int64}

@@ -1,0 +1,1 @@
+SELECT * FROM $table FINAL WHERE source = {source:String} AND ($whose)

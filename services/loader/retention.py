@@ -1,0 +1,46 @@
+"""What storage forgets with time: raw events as set, roll-ups after 25 months.
+
+Raw events go only where their sums are sealed: an event that no roll-up has counted yet stays,
+however old. Sessions, carts, orders and signals stay.
+"""
+
+from services.common.ports import Storage
+from services.loader.text import text
+from services.metrics_api.facts import FACTS
+from services.metrics_api.tiers import clean_runs
+
+DAY = 86_400_000
+ROLLUPS_MS = 760 * DAY
+"""Twenty-five months."""
+
+
+def drop_events(storage: Storage, source: str, before_ms: int) -> int:
+    """Drop a source's raw events, flags and dead letters from before a time; return events gone.
+
+    Whole UTC days only, and none that is not sealed.
+    """
+    (row,) = storage.query(text("first", anchor="ts_ms", table="events"), {"source": source})
+    first = int(row["first"])
+    if not int(row["n"]) or first >= before_ms:
+        return 0
+    start = first - first % DAY
+    runs = clean_runs(storage, FACTS["events"], source, "", (start, before_ms))
+    sealed_until = next((end for begin, end in runs if begin <= first), first)
+    limit = {"source": source, "before": sealed_until - sealed_until % DAY}
+    (gone,) = storage.query(text("events_before"), limit)
+    for table, column in (
+        ("events", "ts_ms"),
+        ("event_flags", "ts_ms"),
+        ("dead_letters", "received_ms"),
+    ):
+        storage.command(text("drop_before", table=table, column=column), limit)
+    return int(gone["n"])
+
+
+def drop_rollups(storage: Storage, now_ms: int) -> None:
+    """Drop roll-ups, and their seals, older than 25 months; queries then read the rows."""
+    before = {"before": now_ms - ROLLUPS_MS}
+    storage.command(text("drop_seals"), before)
+    for fact in FACTS.values():
+        if not fact.whole:
+            storage.command(text("drop_rollup", rollup=f"rollup_{fact.name}"), before)

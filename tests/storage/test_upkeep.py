@@ -1,0 +1,166 @@
+"""Erasure, rebuild and retention: rows go or change, and the sums follow."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from schemas.rows import CartRow, DeadLetter, SessionRow, SignalRow
+from services.common.clickhouse import ClickHouse, open_storage
+from services.common.errors import InvalidError
+from services.loader.erase import PERSONAL, erase
+from services.loader.marks import MarkingSink
+from services.loader.migrate import migrate
+from services.loader.rebuild_rows import difference, replace_rows, stored_rows
+from services.loader.retention import ROLLUPS_MS, drop_events, drop_rollups
+from services.loader.seal import seal
+from services.metrics_api.metric_query import MetricQuery
+from services.metrics_api.query import rows
+from tests.metrics.shop import DAY, NOW, SINCE, SOURCE, generate
+from tests.support.clock import ManualClock
+
+if TYPE_CHECKING:
+    from schemas.rows import Row
+
+TZ = "Asia/Kolkata"
+replace = msgspec.structs.replace
+
+
+@pytest.fixture(scope="module")
+def storage(chdb_dsn: str) -> Iterator[ClickHouse]:
+    opened = open_storage(chdb_dsn, database="test_upkeep")
+    migrate(opened)
+    generate(seed=5, visits=200).insert(opened)
+    seal(opened, SOURCE, TZ, NOW)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sink(storage: ClickHouse) -> MarkingSink:
+    return MarkingSink(storage, ManualClock(NOW))
+
+
+def count(storage: ClickHouse, metric: str = "sessions") -> int:
+    query = MetricQuery(metric=metric, source=SOURCE, from_ms=SINCE, to_ms=NOW, now_ms=NOW, tz=TZ)
+    (row,) = rows(storage, query)
+    (raw,) = rows(storage, replace(query, raw=True))
+    assert row == raw
+    return int(row["value"])
+
+
+def shown(row: "Row") -> bool:
+    return not (row.bot or row.test or row.excluded)
+
+
+def test_a_visitor_is_erased_everywhere_and_from_the_sums(storage: ClickHouse) -> None:
+    before = count(storage)
+    visitor = "v7"
+    mine = [row for row in stored_rows(storage, "sessions", SOURCE, [visitor]) if shown(row)]
+    letters = [
+        DeadLetter(
+            id=text, source=SOURCE, received_ms=NOW, code="c", field="f", message="m", original=text
+        )
+        for text in ('{"visitor_id":"v7"', '{"visitor_id":"v77"')
+    ]
+    storage.insert("dead_letters", [msgspec.json.encode(one) for one in letters], "letters")
+    went = erase(storage, SOURCE, visitor_id=visitor)
+    assert went["sessions"] >= len(mine) > 0
+    assert went["dead_letters"] == 1
+    for table in PERSONAL:
+        left = storage.query(f"SELECT count() AS n FROM {table} WHERE visitor_id = 'v7'")
+        elsewhere = storage.query(
+            f"SELECT count() AS n FROM {table} WHERE visitor_id = 'v7' AND source = 'other'"
+        )
+        assert left == elsewhere, table
+    assert count(storage) == before - len(mine)
+    assert seal(storage, SOURCE, TZ, NOW) > 0
+    assert count(storage) == before - len(mine)
+
+
+def test_a_user_is_erased_with_every_visitor_seen_as_it(storage: ClickHouse) -> None:
+    found = storage.query(
+        "SELECT DISTINCT visitor_id FROM sessions WHERE source = 'shop' AND user_id = 'u2'"
+    )
+    erase(storage, SOURCE, user_id="u2")
+    visitors = [row["visitor_id"] for row in found]
+    assert visitors
+    assert stored_rows(storage, "sessions", SOURCE, visitors) == []
+    count(storage)
+
+
+def test_erasing_names_exactly_one(storage: ClickHouse) -> None:
+    with pytest.raises(InvalidError, match="exactly one"):
+        erase(storage, SOURCE)
+
+
+def test_a_rebuild_writes_only_what_differs(storage: ClickHouse, sink: MarkingSink) -> None:
+    before = count(storage)
+    stored = stored_rows(storage, "sessions", SOURCE)
+    same = difference("sessions", stored, [replace(row, version=99) for row in stored])
+    assert (same.added, same.changed, same.vanished, same.same) == ([], [], [], len(stored))
+
+    first, second, *rest = [row for row in stored if isinstance(row, SessionRow) and shown(row)]
+    others = [row for row in stored if not shown(row)]
+    new = replace(first, session_id="00000000-0000-0000-0000-0000000000ff")
+    made = [*rest, *others, replace(second, page_views=77), new]
+    found = difference("sessions", stored, made)
+    assert (found.added, found.vanished) == ([new], [first])
+    assert found.changed == [(second, replace(second, page_views=77))]
+    assert replace_rows(sink, "sessions", found, version=1 << 40, token="rebuild") == 3
+    assert difference("sessions", stored_rows(storage, "sessions", SOURCE), made).same == len(made)
+    assert count(storage) == before
+
+
+def test_what_is_live_is_neither_written_nor_deleted(storage: ClickHouse) -> None:
+    stored = stored_rows(storage, "carts", SOURCE)
+    live = stored[0]
+    assert isinstance(live, CartRow)
+    found = difference("carts", stored, stored[1:], keep={live.cart_id})
+    assert (found.vanished, found.same) == ([], len(stored) - 1)
+
+
+def test_a_signal_that_moves_to_another_month_is_taken_back_there(
+    storage: ClickHouse, sink: MarkingSink
+) -> None:
+    before = count(storage, "signals")
+    stored = stored_rows(storage, "signals", SOURCE)
+    old = next(
+        row
+        for row in stored
+        if isinstance(row, SignalRow)
+        and shown(row)
+        and not row.retracted
+        and row.at_ms < NOW - 25 * DAY
+    )
+    moved = replace(old, at_ms=old.at_ms + 25 * DAY)
+    made = [moved if row is old else row for row in stored]
+    found = difference("signals", stored, made)
+    assert replace_rows(sink, "signals", found, version=1 << 41, token="move") == 2
+    ids = storage.query(
+        "SELECT at_ms FROM signals FINAL WHERE signal_id = {id:UUID}", {"id": old.signal_id}
+    )
+    assert ids == [{"at_ms": moved.at_ms}]
+    assert count(storage, "signals") == before
+
+
+def test_raw_events_go_when_sealed_and_stay_counted(storage: ClickHouse) -> None:
+    seal(storage, SOURCE, TZ, NOW)
+    before = count(storage, "events")
+    query = MetricQuery(metric="events", source=SOURCE, from_ms=SINCE, to_ms=NOW, now_ms=NOW, tz=TZ)
+    gone = drop_events(storage, SOURCE, NOW - DAY)
+    assert gone > 0
+    (row,) = rows(storage, query)
+    assert row["value"] == before
+    (left,) = storage.query("SELECT min(ts_ms) AS first FROM events WHERE source = 'shop'")
+    assert NOW - 7 * DAY < left["first"] < NOW - 3 * DAY, "what is not sealed stays"
+    assert drop_events(storage, SOURCE, NOW - DAY) == 0
+
+
+def test_roll_ups_go_after_25_months_and_answers_stay(storage: ClickHouse) -> None:
+    before = count(storage)
+    drop_rollups(storage, NOW + ROLLUPS_MS - 10 * DAY)
+    left = storage.query("SELECT min(t) AS first FROM rollup_sessions WHERE source = 'shop'")
+    assert int(left[0]["first"]) >= NOW - 10 * DAY
+    assert count(storage) == before
