@@ -5,8 +5,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from docs.definitions import page as definitions_page
 from services.common.metrics import as_markdown as metrics_page
 from services.common.settings import PREFIX, Settings
+from services.sessionizer.core.policy import Policy
+from services.sessionizer.core.stages import diagram
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,7 +32,17 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def stages_page() -> str:
+    """Return the stage table as a diagram and in words."""
+    return (
+        "# Stages\n\nGenerated from `services/sessionizer/core/policy.py`.\n\n"
+        f"```mermaid\n{diagram(Policy())}\n```\n"
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "definitions.md": definitions_page,
+    "stages.md": stages_page,
     "metrics.md": metrics_page,
     "settings.md": settings_page,
 }

@@ -16,6 +16,7 @@ from services.metrics_api.metric_query import MetricQuery
 from services.metrics_api.query import rows as metric_rows
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.history import Imported, import_file
+from tests.conftest import PROJECT
 from tests.history.installation import installation, rows
 from tests.support.clock import ManualClock
 
@@ -150,6 +151,16 @@ def test_abandonment_agrees_with_a_plain_walk_through_the_rows(
         visitor, last = user, at
     rate = metric(storage, "cart_abandonment_rate")
     assert (rate["k"], rate["n"]) == (abandoned, abandoned + converted)
+
+
+def test_the_walkthrough_tells_these_numbers(october: tuple[Imported, ClickHouse]) -> None:
+    _, storage = october
+    page = (PROJECT / "docs" / "walkthrough.md").read_text(encoding="utf-8")
+    for name in ("bounce_rate", "cart_abandonment_rate", "conversion_rate"):
+        row = metric(storage, name)
+        assert f"| `{name}` | {row['k']} | {row['n']} | {row['value']:.4f} |" in page
+    value = metric(storage, "average_order_value")
+    assert f"| `average_order_value` | — | {value['n']} | {value['value']:.2f} |" in page
 
 
 def test_two_halves_cut_inside_a_session_equal_the_whole(
