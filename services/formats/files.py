@@ -2,15 +2,19 @@
 
 import gzip
 import io
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-import zstandard
-
 from services.common.errors import InvalidError
 from services.formats.items import Line
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MAX_LINE = 16 * 1024 * 1024
 """Longest line in bytes that is read: a whole visitor history may stand in one."""
@@ -31,7 +35,7 @@ def read_lines(path: Path, seen: Callable[[int], None] | None = None) -> Iterato
                 if seen is not None and number % 1000 == 0:
                     seen(raw.tell())
                 yield number, _bare(line, first=number == 1)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+    except (OSError, EOFError, zlib.error, zstd.ZstdError) as error:
         raise InvalidError(f"file {path}, after line {number}: {error}") from error
 
 
@@ -39,8 +43,7 @@ def _opened(path: Path, raw: IO[bytes]) -> io.BufferedIOBase:
     if path.suffix == ".gz":
         return gzip.GzipFile(fileobj=raw)
     if path.suffix in {".zst", ".zstd"}:
-        unpacked = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        return io.BufferedReader(unpacked)
+        return io.BufferedReader(zstd.ZstdFile(raw))
     return io.BufferedReader(io.FileIO(raw.fileno(), closefd=False))
 
 
