@@ -71,4 +71,4 @@ def test_paths_of_a_kilobyte_are_counted_but_kept_only_while_they_fit() -> None:
     for number in range(100):
         shopper("page_view", number * 10, path=f"/{number}" + "ü" * 500)
     row = shopper.look().sessions[-1]
-    assert (row.page_views, row.truncated, len(row.pages)) == (100, True, 12)
+    assert (row.page_views, row.truncated, len(row.pages)) == (100, True, 6)

@@ -5,7 +5,15 @@ from schemas.money import exponents
 from services.sessionizer.core.activity import is_active
 from services.sessionizer.core.lines import priced_value
 from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.state import CHECKOUT, COST_TOLD, Cart, Count, Visitor, unresolved
+from services.sessionizer.core.state import (
+    CHECKOUT,
+    COST_TOLD,
+    LONGEST_NAME,
+    Cart,
+    Count,
+    Visitor,
+    unresolved,
+)
 
 STEP_OF_TYPE = {
     "checkout_start": "start",
@@ -14,7 +22,7 @@ STEP_OF_TYPE = {
     "payment_failed": "payment",
 }
 """The step an event belongs to where it names none."""
-MOST_STEPS = 50
+MOST_STEPS = 30
 """Distinct steps kept of one episode."""
 
 
@@ -37,7 +45,7 @@ def reentered(v: Visitor, event: Event, rules: SourceRules) -> str:
     cart = unresolved(v)
     if cart is None or not is_active(event, v.visitor_id):
         return ""
-    step = event.checkout_step or STEP_OF_TYPE[event.type]
+    step = event.checkout_step[:LONGEST_NAME] or STEP_OF_TYPE[event.type]
     found = _reentry(cart, step, event, rules) if step else ""
     if v.session is not None:
         v.session.step = cart.steps[-1] if cart.steps else ""

@@ -2,7 +2,19 @@
 
 from schemas.event import Event
 from services.sessionizer.core.policy import Friction, SourceRules
-from services.sessionizer.core.state import Click, Visitor
+from services.sessionizer.core.state import Click, Session, Visitor
+
+
+def note(s: Session, event: Event, rules: SourceRules) -> bool:
+    """Keep a click, and those before it that it may complete; tell whether it may be the last."""
+    limits = rules.policy.friction
+    kept = s.clicks
+    if not kept or event.ts_ms - kept[-1].ts_ms > limits.rage_window_ms:
+        s.clicks = [_click(event)]
+        return limits.rage_clicks == 1
+    kept.append(_click(event))
+    del kept[: -limits.rage_clicks]
+    return len(kept) == limits.rage_clicks
 
 
 def rage_click(v: Visitor, event: Event, rules: SourceRules) -> str:
@@ -12,17 +24,8 @@ def rage_click(v: Visitor, event: Event, rules: SourceRules) -> str:
     pattern. Where coordinates or the viewport are unknown, only the element counts.
     """
     session = v.session
-    if session is None:
-        return ""
-    limits = rules.policy.friction
-    kept = session.clicks
-    if kept is None or event.ts_ms - kept[-1].ts_ms > limits.rage_window_ms:
-        kept = session.clicks = []
-    kept.append(_click(event))
-    if len(kept) < limits.rage_clicks:
-        return ""
-    del kept[: -limits.rage_clicks]
-    if not _is_rage(kept, limits):
+    kept = session.clicks if session is not None else None
+    if session is None or not kept or not _is_rage(kept, rules.policy.friction):
         return ""
     session.clicks = None
     return kept[0].event_id
@@ -42,6 +45,8 @@ def _click(event: Event) -> Click:
 
 def _is_rage(kept: list[Click], limits: Friction) -> bool:
     first, last = kept[0], kept[-1]
+    if len(kept) < limits.rage_clicks:
+        return False
     if last.ts_ms - first.ts_ms > limits.rage_window_ms:
         return False
     if any(click.path != first.path for click in kept):

@@ -7,7 +7,7 @@ types have no handler at all.
 from collections.abc import Callable
 
 from schemas.event import Event
-from services.sessionizer.core import carts, orders, pages
+from services.sessionizer.core import carts, clicks, orders, pages
 from services.sessionizer.core.activity import is_active
 from services.sessionizer.core.causes import state_reason
 from services.sessionizer.core.out import Out
@@ -104,6 +104,23 @@ def purchase(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: 
     return False
 
 
+def click(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:
+    """Note a click that may be one of an angry three."""
+    return v.session is not None and clicks.note(v.session, event, rules)
+
+
+def search(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:
+    """Search the shop."""
+    return event.results_count == 0
+
+
+def form_interaction(
+    v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int
+) -> bool:
+    """Touch a field of a form."""
+    return event.form is not None and event.form.error != ""
+
+
 def look(v: Visitor, event: Event, rules: SourceRules, out: Out, before_ms: int) -> bool:
     """Do nothing but look for friction."""
     return True
@@ -128,11 +145,11 @@ EFFECTS: dict[str, Effect] = {
     "cancel": orders.cancel,
     "signup": key_event,
     "survey_response": survey,
-    "click": look,
+    "click": click,
     "dead_click": look,
     "error": look,
-    "search": look,
-    "form_interaction": look,
+    "search": search,
+    "form_interaction": form_interaction,
     "support": look,
     "stock_out": look,
 }

@@ -15,6 +15,7 @@ from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.state import (
     CHECKOUT,
     FRICTIONS,
+    LONGEST_NAME,
     WALL_TOLD,
     Count,
     Visitor,
@@ -80,11 +81,12 @@ def form_errors(v: Visitor, event: Event, rules: SourceRules) -> str:
         return ""
     if session.forms is None:
         session.forms = {}
-    seen = session.forms.get(form.form_id)
+    form_id = form.form_id[:LONGEST_NAME]
+    seen = session.forms.get(form_id)
     if seen is None:
         if len(session.forms) >= MOST_FORMS:
             return ""
-        seen = session.forms[form.form_id] = Count(0, event.event_id)
+        seen = session.forms[form_id] = Count(0, event.event_id)
     seen.n += 1
     return seen.event_id if seen.n == rules.policy.friction.form_errors else ""
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from schemas.event import Product
 from services.sessionizer.core.state import TRUNCATED, Cart, Line
 
-ROOM = 16_384
+ROOM = 10_240
 """Bytes the lines of one cart may take; beyond it the oldest collapse into one."""
 REST = "…"
 """The name of the line that stands for those that collapsed."""

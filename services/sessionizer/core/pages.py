@@ -9,10 +9,10 @@ from services.sessionizer.core import walks
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.state import PAGE_KINDS, TRUNCATED, Page, Session
 
-SHORT = 40
-"""A path of up to this many ASCII characters is not weighed."""
-ROOM = 12_288
-"""Bytes that longer paths of one session may take; beyond it pages are only counted."""
+SHORT = 48
+"""A path and category of up to this many ASCII characters together are not weighed."""
+ROOM = 6_144
+"""Bytes that longer ones of one session may take; beyond it pages are only counted."""
 
 KIND = {kind: place for place, kind in enumerate(PAGE_KINDS)}
 KIND_OF_TYPE = {
@@ -29,19 +29,22 @@ def add(s: Session, event: Event, rules: SourceRules) -> bool:
     The first 200 pages ride in the session's row; of those after, the counts, the exit page and
     the time of the last one kept are known.
     """
-    path, products, kind = event.path, event.products, event.page_kind
+    path, kind = event.path, event.page_kind
+    category = event.products[0].category if event.products else ""
     offset_ms = event.ts_ms - s.start_ms
     pages = s.pages
     place = len(pages)
     if (
         s.over_ms >= 0
         or place >= rules.policy.session.max_pages
-        or ((products or len(path) > SHORT or not path.isascii()) and not _fits(s, event))
+        or (
+            not (len(path) + len(category) <= SHORT and path.isascii() and category.isascii())
+            and not _fits(s, path, category)
+        )
     ):
         place = _pass_over(s, path, offset_ms)
     else:
         number = KIND[kind] if kind else KIND_OF_TYPE.get(event.type, OTHER)
-        category = products[0].category if products else ""
         pages.append(Page(path, number, category, offset_ms))
         s.page_engaged_ms = -1
     return path != "" and walks.walk(s, path, place, offset_ms, event.event_id, rules)
@@ -69,9 +72,8 @@ def discard(s: Session) -> None:
     s.marks &= ~TRUNCATED
 
 
-def _fits(s: Session, event: Event) -> bool:
-    category = event.products[0].category if event.products else ""
-    s.page_bytes += len(event.path.encode()) + len(category.encode())
+def _fits(s: Session, path: str, category: str) -> bool:
+    s.page_bytes += len(path.encode()) + len(category.encode())
     return s.page_bytes <= ROOM
 
 

@@ -107,21 +107,27 @@ def _described(v: Visitor, d: Dims, event: Event) -> Dims:
     came = not d.channel and event.channel != ""
     if came and not v.first_channel:
         v.first_channel = event.channel
+    channel = d.channel or event.channel
+    device, browser = d.device or event.device, d.browser or event.browser
+    os, country = d.os or event.os, d.country or event.country
+    utm = event.utm if came else d.utm
+    variants = event.variants | (d.variants or {}) if event.variants else d.variants
     return Dims(
-        channel=event.channel if came else d.channel,
+        channel=channel,
         first_channel=v.first_channel,
         referrer=event.referrer if came else d.referrer,
-        utm=event.utm if came else d.utm,
-        device=d.device or event.device,
-        browser=d.browser or event.browser,
-        os=d.os or event.os,
-        country=d.country or event.country,
+        utm=utm,
+        device=device,
+        browser=browser,
+        os=os,
+        country=country,
         bot=d.bot,
         test=d.test,
         excluded=d.excluded,
         lasting=d.lasting,
-        variants=event.variants | (d.variants or {}) if event.variants else d.variants,
-        special=d.special or bool(event.variants) or (came and event.utm is not None),
+        variants=variants,
+        special=d.special or utm is not None or variants is not None,
+        complete=bool(channel and device and browser and os and country),
     )
 
 

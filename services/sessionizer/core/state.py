@@ -16,6 +16,9 @@ from schemas.rows import Friction, Outcome
 NEVER: Final = 1 << 62
 """A time after every deadline."""
 
+LONGEST_NAME: Final = 64
+"""Characters kept of the name of a form or checkout step."""
+
 PAGE_KINDS: tuple[PageKind, ...] = get_args(PageKind)
 FRICTIONS: tuple[Friction, ...] = get_args(Friction)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -96,7 +99,8 @@ class Line(Struct, frozen=True, array_like=True, gc=False):
 class Dims(Struct, frozen=True, array_like=True, gc=False):
     """How a visit came and on what; replaced as a whole, so that a cart may keep the very one.
 
-    ``special`` tells that a campaign, an experiment or one of the flags is to be written.
+    ``special`` tells that a campaign, an experiment or one of the flags is to be written,
+    ``complete`` that channel, device, browser, system and country are all known.
     """
 
     channel: str = ""
@@ -113,6 +117,7 @@ class Dims(Struct, frozen=True, array_like=True, gc=False):
     lasting: bool = True
     variants: dict[str, str] | None = None
     special: bool = False
+    complete: bool = False
 
 
 class Session(Struct, array_like=True, gc=False):

@@ -15,7 +15,7 @@ from services.sessionizer.core import carts, sessions, signals
 from services.sessionizer.core.activity import UNSURE, is_active, is_foreign
 from services.sessionizer.core.deadlines import advance, forget_if_idle, upcoming
 from services.sessionizer.core.effects import EFFECTS, only_counted
-from services.sessionizer.core.friction import detect
+from services.sessionizer.core.friction import detect, slow_page
 from services.sessionizer.core.late import late_order
 from services.sessionizer.core.orders import foreign_purchase
 from services.sessionizer.core.out import Out
@@ -93,7 +93,14 @@ def fold(  # noqa: C901, PLR0912
     if machine and kind != "purchase":
         only_counted(v, session, event, rules, out)
         return
-    sessions.describe(v, session, event, active=active)
+    if (
+        (active and (event.variants or not session.dims.complete))
+        or event.bot
+        or event.test
+        or event.excluded
+        or not event.lasting
+    ):
+        sessions.describe(v, session, event, active=active)
     if event.user_id or event.consent is not None:
         _know(v, event)
     if active and v.cart is not None:
@@ -101,9 +108,11 @@ def fold(  # noqa: C901, PLR0912
     effect = EFFECTS.get(kind)
     closer = effect is not None and effect(v, event, rules, out, before_ms)
     place = stage_of(event, policy)
-    if (place >= 0 and place != session.current) or session.events == 1:
+    if place >= 0 and place != ENGAGEMENT and place in session.reached:
+        session.current = place
+    elif place >= 0 or session.events == 1:
         _enter(v, session, place, event, rules, out)
-    if closer or event.perf is not None or event.stock_out:
+    if closer or event.stock_out or (event.perf is not None and slow_page(v, event, rules)):
         detect(v, event, rules, out)
 
 
