@@ -1,15 +1,21 @@
 """Files: the public data sets as they come, compression by extension, and clear refusals."""
 
 import gzip
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from services.common.errors import InvalidError
-from services.formats.files import read_lines, zstd
+from services.formats.files import read_lines
 from services.formats.items import BadLine, Item
 from services.formats.registry import FORMATS, format_named
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 TEXT = b"\xef\xbb\xbfone\r\ntwo\n\nfour"
 LINES = [(1, b"one"), (2, b"two"), (3, b""), (4, b"four")]
