@@ -192,7 +192,7 @@ CARTS_ELSEWHERE = st.sampled_from(["", "", "", "C"])
 USERS = st.sampled_from(["", "", "", "U", "W"])
 ORDERS = st.sampled_from(["", "O", "P"])
 LETTERS = st.sampled_from("abz")
-PACES = st.sampled_from([0, 400, 4_000])
+PACES = st.sampled_from([0, 400, 500, 501, 4_000, 5_000])
 LENGTHS = st.sampled_from([1, 6])
 
 
