@@ -6,10 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.context import Context, site
+from schemas.event import Event
+from schemas.normalise import normalise
 from services.formats.items import BadLine, Item
 from services.formats.segment import EVENTS, read
 
 FILES = ("segment_ecommerce_v2_examples.jsonl", "segment_spec_examples.jsonl")
+NOW_MS = 1_795_000_000_000
+DONE_MS = 1_793_527_200_000
 DONE = {"anonymousId": "visitor-1", "messageId": "m-1", "timestamp": "2026-11-01T10:00:00Z"}
 
 
@@ -120,6 +125,26 @@ def test_the_documented_examples_once_completed_are_all_understood(
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_the_documented_examples_once_completed_become_whole_events(
+    name: str, test_data: Path
+) -> None:
+    context = Context(site=site("shop"), received_ms=NOW_MS, new_id=str, max_age_ms=None)
+    for call in _examples(test_data / name):
+        item = _only(call | DONE)
+        event = normalise(msgspec.json.encode(item), context)
+        assert isinstance(event, Event), event
+        assert (event.visitor_id, event.event_id, event.ts_ms) == ("visitor-1", "m-1", DONE_MS)
+        for field in ("cart_id", "order_id", "coupon", "payment_method", "title", "url"):
+            assert getattr(event, field) == item.get(field, ""), field
+        for field in ("value", "shipping", "tax", "discount"):
+            assert getattr(event, field) == _minor(item.get(field)), field
+        assert len(event.products or []) == len(item.get("products", []))
+        for product, line in zip(event.products or [], item.get("products", []), strict=True):
+            assert product.price == _minor(line.get("price"))
+            assert product.name == line.get("name", "")
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_the_documented_examples_uncompleted_are_rejected_by_what_they_lack(
     name: str, test_data: Path
 ) -> None:
@@ -131,6 +156,10 @@ def test_the_documented_examples_uncompleted_are_rejected_by_what_they_lack(
         else:
             assert isinstance(read_one, BadLine)
             assert read_one.field == ("timestamp" if named else "anonymousId")
+
+
+def _minor(amount: float | None) -> int | None:
+    return None if amount is None else round(amount * 100)
 
 
 def _only(call: dict[str, Any]) -> dict[str, Any]:
