@@ -20,6 +20,7 @@ from services.common.ports import (
 from services.metrics_api import (
     carts,
     dead_letters,
+    docs,
     errors,
     events,
     explain,
@@ -60,6 +61,7 @@ MODULES = (
     metrics,
     health,
     page,
+    docs,
 )
 
 
@@ -99,6 +101,8 @@ def create_metrics_api(
         description="Journeys, carts and signals of a storefront. Times are epoch milliseconds, "
         "money is a decimal string beside its currency.",
         lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.parts = parts
     errors.install(app)

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.rows import SignalKind
@@ -89,7 +90,7 @@ async def list_signals(
 
 @router.get(
     "/v1/signals/stream",
-    response_class=EventStream,
+    response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "signals as made"}},
 )
 async def stream_signals(

@@ -62,6 +62,13 @@ def with_past(live: dict[str, Any], past: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def timeline(now: Session | None, stored: list[Session]) -> list[Session]:
+    """Return the sessions newest first, the open one as it stands now, stored yet or not."""
+    if now is None:
+        return stored
+    return [now, *(one for one in stored if one.session_id != now.session_id)]
+
+
 async def _shaped(parts: Parts, live: dict[str, Any]) -> dict[str, Any]:
     """Return the live state with its session and cart as the lists show them."""
     shown = dict(live)
@@ -101,7 +108,8 @@ async def show_visitor(
     answer = {"source": source, "visitor_id": visitor_id, **known}
     if query.timeline:
         rows = await sessions.of_visitor(parts, source, visitor_id, query.limit)
-        answer["timeline"] = [shape(row, Session) for row in rows]
+        stored = [shape(row, Session) for row in rows]
+        answer["timeline"] = timeline(known["open_session"], stored)[: query.limit]
     return json_answer(answer)
 
 

@@ -100,4 +100,17 @@ async def test_every_read_is_in_the_openapi_document(client: httpx.AsyncClient) 
     assert "cart_outcome" in document["components"]["schemas"]["Session"]["properties"]
     references = set(re.findall(r'"#/components/schemas/(\w+)"', str(document).replace("'", '"')))
     assert references <= set(document["components"]["schemas"])
-    assert (await client.get("/docs")).status_code == 200
+
+
+async def test_the_docs_page_shows_every_read_and_loads_nothing_from_elsewhere(
+    client: httpx.AsyncClient,
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    answer = await client.get("/docs")
+    assert answer.status_code == 200
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "http" not in answer.text
+    for path, operations in document["paths"].items():
+        for method in operations:
+            assert f"{method.upper()} {path}<" in answer.text
+    assert "cart_outcome" in answer.text

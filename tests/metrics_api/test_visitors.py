@@ -72,6 +72,15 @@ async def test_the_timeline_has_the_sessions_newest_first(world: World, get: Get
     assert [row["session_id"] for row in told["timeline"]] == [uid(2), uid(1)]
 
 
+async def test_the_timeline_begins_with_the_visit_that_is_under_way(world: World, get: Get) -> None:
+    here(world)
+    world.session(1, current_stage="discovery", started_ms=NOW - 60_000)
+    world.closed(5, started_ms=NOW - 9 * HOUR)
+    told = await get("/v1/visitors/v1", timeline="true")
+    stages = [(row["session_id"], row["current_stage"]) for row in told["timeline"]]
+    assert stages == [(uid(1), "intent"), (uid(5), "")]
+
+
 async def test_an_id_with_a_slash_or_another_script_is_found(world: World, get: Get) -> None:
     world.closed(1, visitor_id="زائر")
     assert (await get("/v1/visitors/%D8%B2%D8%A7%D8%A6%D8%B1"))["visitor_id"] == "زائر"

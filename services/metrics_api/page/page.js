@@ -20,7 +20,7 @@ const LOOKS = {
 const SHOWN = 14;
 const counts = new Intl.NumberFormat("en");
 const shares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
-const state = { source: "", sources: [], stream: null, access: null, signals: new Map() };
+const state = { source: "", sources: [], stream: null, access: null, signals: new Map(), told: new Map() };
 
 class Refused extends Error {
   constructor(status, body) { super(body.message || `answer ${status}`); this.status = status; }
@@ -140,17 +140,35 @@ function signalLine(signal, fresh) {
     text.append(element("em", " · "));
     text.append(Object.assign(element("bdi", part), { className: "about" }));
   }
-  text.append(" ", element("a", "why?", { href: `/v1/explain/${signal.signal_id}`, class: "small", "aria-label": `why: ${text.textContent}` }));
+  text.append(" ", why(signal.signal_id, text));
   const when = element("time", since(signal.at_ms), { datetime: new Date(signal.at_ms).toISOString() });
   line.append(element("i", "", { "aria-hidden": "true" }), text, when);
   return line;
 }
 
-function drawSignals(fresh = "") {
+// A link to the whole explanation; followed here, its words are shown in place.
+function why(id, text) {
+  const link = element("a", "why?", { href: `/v1/explain/${id}`, class: "small", "aria-label": `why: ${text.textContent}`, "aria-expanded": state.told.has(id) });
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    guarded(async () => {
+      if (!state.told.delete(id)) state.told.set(id, (await ask(`/v1/explain/${id}`)).text);
+      drawSignals("", id);
+    });
+  });
+  if (!state.told.has(id)) return link;
+  const both = document.createDocumentFragment();
+  both.append(link, element("p", state.told.get(id), { class: "small" }));
+  return both;
+}
+
+function drawSignals(fresh = "", focused = "") {
   const rows = [...state.signals.values()].filter(wanted).sort((a, b) => b.at_ms - a.at_ms);
   state.signals = new Map(rows.slice(0, 200).map((row) => [row.signal_id, row]));
   $("signals").replaceChildren(...rows.slice(0, SHOWN).map((row) => signalLine(row, row.signal_id === fresh)));
   $("none").hidden = rows.length > 0;
+  if (focused) $("signals").querySelector(`a[href$="${focused}"]`)?.focus();
 }
 
 async function follow() {
@@ -171,7 +189,7 @@ async function follow() {
 // What to do next
 
 const CURL = () => `curl ${location.origin}/v1/events -H 'Authorization: Bearer YOUR_WRITE_KEY' \\
-  -d '{"type":"page_view","visitor_id":"me","url":"https://your.shop/"}'`;
+  -H 'Content-Type: application/json' -d '{"type":"page_view","visitor_id":"me","url":"https://your.shop/"}'`;
 
 function step(title, text, code = "", link = "") {
   const line = element("li"), inner = element("div");
