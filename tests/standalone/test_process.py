@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -221,7 +222,14 @@ def test_a_backup_of_a_running_process_answers_the_same_after_a_restore(
 def restored(waymark: Waymark, backup: Path) -> None:
     """Restore as a user does: an embedded store belongs to one process, so in one of its own."""
     done = subprocess.run(
-        [".venv/bin/waymark", "restore", str(backup), "--data", str(waymark.data), "--json"],
+        [
+            str(Path(sys.executable).with_name("waymark")),
+            "restore",
+            str(backup),
+            "--data",
+            str(waymark.data),
+            "--json",
+        ],
         capture_output=True,
         text=True,
         timeout=120,
