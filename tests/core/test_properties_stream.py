@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import Event
+from schemas.rows import SignalRow
 from services.sessionizer.core.policy import DAY, HOUR, SourceRules
 from tests.oracle.compare import FREE, agree
 from tests.oracle.feed import MINUTE, TICK, Feed, arrivals
@@ -94,9 +95,14 @@ def test_live_with_links_whatever_differs_from_the_oracle_is_marked_for_the_rebu
 
 
 def assert_every_statement_is_newer_or_the_same(feed: Feed) -> None:
-    """No id is emitted with two contents except as a higher version."""
+    """No id is emitted with two contents except as a higher version, and a signal only once."""
     for key, rows in feed.statements().items():
         by_version: dict[int, object] = {}
         for row in rows:
             content = {k: v for k, v in msgspec.to_builtins(row).items() if k not in FREE}
             assert by_version.setdefault(row.version, content) == content, key
+        if key[0] == "signal":
+            assert [row.retracted for row in rows if isinstance(row, SignalRow)] in (
+                [False],
+                [False, True],
+            )
