@@ -64,16 +64,22 @@ def facts_sql(fact: Fact, ranges: Sequence[Range], used: str) -> str:
     elif not fact.whole:
         ordered = within("at_ms", "r", ranges)
     outer = pruned(_template(fact.name).template, used)
-    orders = text("orders", ordered=ordered, kinds="kind = 'order'")
-    carts = Template(pruned(_template("carts").template, f"{outer} {used}"))
+    near = "1" if fact.whole else text("orders_near", kinds="kind = 'order'", ordered=ordered)
+    back = text("orders_near", kinds="kind != 'order'", ordered=ordered)
+    buying = text("ordering_sessions", orders=_inner("orders", "whose_session_id", picked=near))
     return Template(outer).substitute(
         anchored=anchored,
-        ordered=ordered,
-        orders=orders,
-        refunded=text("orders", ordered=ordered, kinds="kind != 'order'"),
-        ordering_sessions=text("ordering_sessions", orders=orders),
-        carts=carts.substitute(anchored=anchored),
+        picked=back,
+        orders=_inner("orders", outer, picked=near),
+        refunded=_inner("orders", f"{outer} head_currency", picked=back),
+        ordering_sessions=buying,
+        carts=_inner("carts", f"{outer} {used}", anchored=anchored),
     )
+
+
+def _inner(name: str, used: str, **slots: str) -> str:
+    """Return a statement that another reads from, without the columns that one does not use."""
+    return Template(pruned(_template(name).template, f"{used} order_id")).substitute(slots)
 
 
 def pruned(sql: str, used: str) -> str:

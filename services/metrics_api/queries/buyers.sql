@@ -1,32 +1,31 @@
 -- One row an order with its place among its buyer's orders of all times. A buyer is a user, else a
 -- visitor with a lasting id; an order of neither is `fleeting`.
 SELECT
-    head.at_ms AS t,
-    whose.channel AS channel,
-    whose.first_channel AS first_channel,
-    whose.device AS device,
-    whose.browser AS browser,
-    whose.os AS os,
-    whose.country AS country,
-    whose.utm_source AS utm_source,
-    whose.utm_medium AS utm_medium,
-    whose.utm_campaign AS utm_campaign,
-    if(whose.past_buyer, 'returning', 'new') AS customer_type,
+    head_at_ms AS t,
+    whose_channel AS channel,
+    whose_first_channel AS first_channel,
+    whose_device AS device,
+    whose_browser AS browser,
+    whose_os AS os,
+    whose_country AS country,
+    whose_utm_source AS utm_source,
+    whose_utm_medium AS utm_medium,
+    whose_utm_campaign AS utm_campaign,
+    if(whose_past_buyer, 'returning', 'new') AS customer_type,
     nullIf(who, '') AS buyer,
     if(place >= 2, buyer, NULL) AS again,
     toInt64(who != '' AND next_ms > 0) AS followed,
     toInt64(who != '' AND next_ms = 0) AS awaiting,
     toInt64(who = '') AS fleeting,
-    followed * (next_ms - head.at_ms) AS gap,
+    followed * (next_ms - head_at_ms) AS gap,
     if(followed = 1, gap, NULL) AS gaps
 FROM
 (
     SELECT
-        head,
-        whose,
-        multiIf(whose.user_id != '', concat('user:', whose.user_id), whose.lasting, whose.visitor_id, '') AS who,
-        row_number() OVER (PARTITION BY who ORDER BY head.at_ms, order_id ROWS UNBOUNDED PRECEDING) AS place,
-        leadInFrame(head.at_ms) OVER (PARTITION BY who ORDER BY head.at_ms, order_id ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS next_ms
+        *,
+        multiIf(whose_user_id != '', concat('user:', whose_user_id), whose_lasting, whose_visitor_id, '') AS who,
+        row_number() OVER (PARTITION BY who ORDER BY head_at_ms, order_id ROWS UNBOUNDED PRECEDING) AS place,
+        leadInFrame(head_at_ms) OVER (PARTITION BY who ORDER BY head_at_ms, order_id ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS next_ms
     FROM ($orders)
-    WHERE NOT provisional AND ({bots:UInt8} OR NOT whose.hidden)
+    WHERE NOT provisional AND ({bots:UInt8} OR NOT whose_hidden)
 )

@@ -1,2 +1,2 @@
 -- The sessions that have an order, among the orders near the time asked for.
-SELECT toUUIDOrZero(whose.session_id) FROM ($orders) WHERE whose.session_id != ''
+SELECT toUUIDOrZero(whose_session_id) FROM ($orders) WHERE whose_session_id != ''

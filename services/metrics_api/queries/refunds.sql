@@ -2,45 +2,36 @@
 -- order's value; a cancel, or a refund that names no amount, gives all the rest. A refund in another
 -- currency than the order's, or of an order that is not known, gives nothing.
 SELECT
-    kept.at_ms AS t,
-    head.currency AS currency,
-    whose.channel AS channel,
-    whose.first_channel AS first_channel,
-    whose.device AS device,
-    whose.browser AS browser,
-    whose.os AS os,
-    whose.country AS country,
-    whose.utm_source AS utm_source,
-    whose.utm_medium AS utm_medium,
-    whose.utm_campaign AS utm_campaign,
-    if(whose.past_buyer, 'returning', 'new') AS customer_type,
-    least(head.value, given) - least(head.value, given - amount) AS refunds,
-    toInt64(kept.kind = 'cancel' AND nth = 1) AS cancels
+    at_ms AS t,
+    head_currency AS currency,
+    whose_channel AS channel,
+    whose_first_channel AS first_channel,
+    whose_device AS device,
+    whose_browser AS browser,
+    whose_os AS os,
+    whose_country AS country,
+    whose_utm_source AS utm_source,
+    whose_utm_medium AS utm_medium,
+    whose_utm_campaign AS utm_campaign,
+    if(whose_past_buyer, 'returning', 'new') AS customer_type,
+    least(head_value, given) - least(head_value, given - amount) AS refunds,
+    toInt64(kind = 'cancel' AND nth = 1) AS cancels
 FROM
 (
     SELECT
-        kept,
-        head,
-        whose,
-        if(kept.currency IN ('', head.currency) OR kept.all, kept.value, 0) AS amount,
-        sum(amount) OVER (PARTITION BY order_id ORDER BY kept.at_ms, event_id ROWS UNBOUNDED PRECEDING) AS given,
-        row_number() OVER (PARTITION BY order_id, kept.kind ORDER BY kept.at_ms, event_id) AS nth
+        back.*,
+        ordered.*,
+        if(back.currency IN ('', head_currency) OR back.value IS NULL, least(greatest(ifNull(back.value, 1000000000000), 0), 1000000000000), 0) AS amount,
+        sum(amount) OVER (PARTITION BY order_id ORDER BY at_ms, event_id ROWS UNBOUNDED PRECEDING) AS given,
+        row_number() OVER (PARTITION BY order_id, kind ORDER BY at_ms, event_id) AS nth
     FROM
     (
-        SELECT
-            order_id,
-            event_id,
-            argMin(
-                tuple(back.at_ms, back.kind, least(greatest(ifNull(back.value, 1000000000000), 0), 1000000000000), back.currency, back.value IS NULL)
-                ::Tuple(at_ms Int64, kind String, value Int64, currency String, all Bool),
-                tuple(back.at_ms, back.visitor_id)
-            ) AS kept
-        FROM orders AS back FINAL
-        WHERE back.source = {source:String}
-            AND back.kind IN ('refund', 'cancel')
-            AND order_id IN (SELECT order_id FROM orders WHERE source = {source:String} AND kind != 'order' AND ($ordered))
-        GROUP BY order_id, event_id
-    ) AS given_back
-    INNER JOIN ($refunded) AS ordered ON ordered.order_id = given_back.order_id
-    WHERE NOT ordered.provisional AND ({bots:UInt8} OR NOT ordered.whose.hidden)
+        SELECT order_id, event_id, at_ms, kind, value, currency
+        FROM orders FINAL
+        WHERE source = {source:String} AND kind != 'order' AND $picked
+        ORDER BY order_id, event_id, at_ms, visitor_id
+        LIMIT 1 BY order_id, event_id
+    ) AS back
+    INNER JOIN ($refunded) AS ordered ON ordered.order_id = back.order_id
+    WHERE NOT provisional AND ({bots:UInt8} OR NOT whose_hidden)
 )
