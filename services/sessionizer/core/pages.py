@@ -46,7 +46,8 @@ def add(s: Session, event: Event, rules: SourceRules) -> bool:
     else:
         number = KIND[kind] if kind else KIND_OF_TYPE.get(event.type, OTHER)
         pages.append(Page(path, number, category, offset_ms))
-        s.page_engaged_ms = -1
+        if s.page_engaged_ms >= 0:
+            s.page_engaged_ms = -1
     return path != "" and walks.walk(s, path, place, offset_ms, event.event_id, rules)
 
 
@@ -66,7 +67,7 @@ def discard(s: Session) -> None:
     s.steps = []
     s.exit_path = ""
     s.over_ms = -1
-    s.walked = s.turned = s.looped = 0
+    s.turned = s.looped = 0
     s.page_engaged_ms = -1
     s.page_bytes = 0
     s.marks &= ~TRUNCATED

@@ -153,7 +153,7 @@ def session_row(
         duration_ms=s.last_ms - s.start_ms if end else None,
         open=end is None,
         page_views=views,
-        interactions=s.actives - views,
+        interactions=s.events - s.passives - views,
         events=s.events,
         entry_path=pages[0].path if pages else "",
         exit_path=s.exit_path if s.over_ms >= 0 else pages[-1].path if pages else "",

@@ -15,13 +15,12 @@ from services.sessionizer.core.state import (
     MACHINE,
     PAST_BUYER,
     PRODUCT,
+    SECOND,
     Dims,
     Session,
     Visitor,
     raw,
 )
-
-SECOND = 1_000
 
 
 def is_past_buyer(v: Visitor, t_ms: int, rules: SourceRules) -> bool:
@@ -180,4 +179,5 @@ def close(v: Visitor, at_ms: int, rules: SourceRules, out: Out) -> None:
     if browsed:
         signals.session_left(v, s, "browse_abandoned", at_ms, causes, rules, out)
     v.active_ms = s.last_ms
+    v.seen_ms = max(v.seen_ms, s.last_ms)
     v.session = None

@@ -13,6 +13,7 @@ from msgspec import Struct
 from schemas.event import PageKind, Utm
 from schemas.rows import Friction, Outcome
 
+SECOND: Final = 1_000
 NEVER: Final = 1 << 62
 """A time after every deadline."""
 
@@ -56,9 +57,11 @@ class Page(Struct, frozen=True, array_like=True, gc=False):
 class Step(Struct, frozen=True, array_like=True, gc=False):
     """One place the shopper went to, for the patterns of going to and fro.
 
-    ``page`` is its place in the session's pages; the path is kept only where it has none (-1).
+    Steps are numbered. ``page`` is its place in the session's pages; the path is kept only where
+    it has none (-1).
     """
 
+    number: int
     page: int
     offset_ms: int
     event_id: str
@@ -125,8 +128,8 @@ class Session(Struct, array_like=True, gc=False):
 
     ``page_engaged_ms`` is what page_leave events stated of the newest page, -1 for nothing;
     ``over_ms`` the offset of the first page that found no room in ``pages``, -1 for none, and
-    ``exit_path`` then the newest one's path. ``walked`` counts the places gone to, ``turned`` and
-    ``looped`` how many of them former patterns have used up.
+    ``exit_path`` then the newest one's path. ``turned`` and ``looped``
+    are the numbers of the first step that former patterns have not used up.
     """
 
     id: bytes
@@ -135,8 +138,8 @@ class Session(Struct, array_like=True, gc=False):
     dims: Dims
     marks: int = 0
     events: int = 0
-    actives: int = 0
-    burst: int = 0
+    passives: int = 0
+    burst: int = 1
     views: int = 0
     other_views: int = 0
     engaged_ms: int = 0
@@ -152,7 +155,6 @@ class Session(Struct, array_like=True, gc=False):
     friction: list[int] = []
     stated: str = ""
     steps: list[Step] = []
-    walked: int = 0
     turned: int = 0
     looped: int = 0
     clicks: list[Click] | None = None
@@ -202,7 +204,8 @@ class Visitor(Struct, array_like=True, gc=False):
     """All that is remembered of one visitor of one source.
 
     ``due_ms`` is never later than the next deadline; 0 means it must be worked out anew.
-    ``active_ms`` is the last active event of the closed sessions (an open one knows its own).
+    ``active_ms`` is the last active event of the closed sessions (an open one knows its own),
+    ``seen_ms`` the newest of these and of all passive events.
     ``orders`` holds pairs of an order id's hash and the order's time. ``lifetime`` is the set of
     stages touched, as bits.
     """

@@ -26,6 +26,7 @@ from services.sessionizer.core.state import (
     MACHINE,
     NEVER,
     PAST_BUYER,
+    SECOND,
     Session,
     Visitor,
     unresolved,
@@ -70,23 +71,23 @@ def fold(  # noqa: C901, PLR0912
             return
         active = is_active(event, v.visitor_id)
     session = v.session
-    if session is None:
-        before_ms = v.active_ms
-        if not active:
+    before_ms = v.active_ms if session is None else session.last_ms
+    seen_ms = v.seen_ms if v.seen_ms > before_ms else before_ms  # noqa: FURB136 - half the time
+    if not active:
+        v.seen_ms = t
+        if session is None:
             _fold_outside(v, event, rules, out)
             return
+        session.passives += 1
+    elif session is None:
         session = sessions.open_session(v, event, rules)
     else:
-        before_ms = session.last_ms
-        if active:
-            session.last_ms = t
-    if active:
-        session.actives += 1
+        session.last_ms = t
     session.events += 1
-    seen_ms, v.seen_ms = v.seen_ms, t
     policy = rules.policy
-    if t - seen_ms >= sessions.SECOND and session.events <= policy.bots.per_session:
-        session.burst = 1
+    if t - seen_ms >= SECOND and session.events <= policy.bots.per_session:
+        if session.burst != 1:
+            session.burst = 1
         machine = session.marks & MACHINE
     else:
         machine = sessions.is_machine(session, t, seen_ms, rules)
@@ -109,7 +110,8 @@ def fold(  # noqa: C901, PLR0912
     closer = effect is not None and effect(v, event, rules, out, before_ms)
     place = stage_of(event, policy)
     if place >= 0 and place != ENGAGEMENT and place in session.reached:
-        session.current = place
+        if place != session.current:
+            session.current = place
     elif place >= 0 or session.events == 1:
         _enter(v, session, place, event, rules, out)
     if closer or event.stock_out or (event.perf is not None and slow_page(v, event, rules)):
@@ -121,7 +123,6 @@ def _fold_outside(v: Visitor, event: Event, rules: SourceRules, out: Out) -> Non
 
     Only the unresolved episode, the orders, the user and the consent can change.
     """
-    v.seen_ms = event.ts_ms
     _know(v, event)
     effect = EFFECTS.get(event.type)
     if effect is not None:
@@ -204,14 +205,19 @@ def live(v: Visitor, rules: SourceRules) -> dict[str, Any]:
         "lifetime_stage": lifetime_stage(v, rules),
         "open_session": to_builtins(session),
         "cart": to_builtins(cart_row(v, cart, rules, quiet)) if cart else None,
-        "last_event_ms": v.seen_ms or None,
+        "last_event_ms": last_event_ms(v) or None,
         "next_deadline_ms": next_deadline(v, rules),
     }
 
 
+def last_event_ms(v: Visitor) -> int:
+    """Return the time of the visitor's newest event, 0 where none is known."""
+    return max(v.seen_ms, v.active_ms if v.session is None else v.session.last_ms)
+
+
 def lifetime_stage(v: Visitor, rules: SourceRules) -> str:
     """Return the furthest stage of what is remembered of the visitor."""
-    if v.bought_ms is not None and sessions.is_past_buyer(v, v.seen_ms, rules):
+    if v.bought_ms is not None and sessions.is_past_buyer(v, last_event_ms(v), rules):
         return STAGES[PURCHASE]
     ranked = v.lifetime & ~(1 << ENGAGEMENT)
     if ranked:

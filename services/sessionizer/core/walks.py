@@ -21,14 +21,15 @@ def walk(
     """
     steps = s.steps
     n = len(steps)
+    number = 0
     if n:
         last = steps[-1]
         if (last.path or s.pages[last.page].path) == path:
             return False
+        number = last.number + 1
         if n > 2:  # noqa: PLR2004 - a pattern needs the last two places, whatever their age
             _forget(steps, n, offset_ms, rules)
-    steps.append(Step(page, offset_ms, event_id, path if page < 0 else ""))
-    s.walked += 1
+    steps.append(Step(number, page, offset_ms, event_id, path if page < 0 else ""))
     return n > 1 and _path(s, steps[-3]) == path
 
 
@@ -53,15 +54,17 @@ def u_turn(v: Visitor, event: Event, rules: SourceRules) -> str:
     Returns the event of the first look at the page; the second may begin the next pattern.
     """
     s = v.session
-    if s is None or s.walked - s.turned < 3 or not _arrived(s, event):  # noqa: PLR2004 - there, away, back
+    if s is None or len(s.steps) < 3 or not _arrived(s, event):  # noqa: PLR2004 - there, away, back
         return ""
     there, away, back = s.steps[-3:]
+    if there.number < s.turned:
+        return ""
     if (
         _path(s, there) != _path(s, back)
         or back.offset_ms - away.offset_ms > rules.policy.friction.u_turn_ms
     ):
         return ""
-    s.turned = s.walked - 1
+    s.turned = back.number
     return there.event_id
 
 
@@ -73,15 +76,15 @@ def loop(v: Visitor, event: Event, rules: SourceRules) -> str:
     s = v.session
     limits = rules.policy.friction
     need = 2 * limits.loop_visits
-    if s is None or s.walked - s.looped < need or len(s.steps) < need or not _arrived(s, event):
+    if s is None or len(s.steps) < need or not _arrived(s, event):
         return ""
     lap = s.steps[-need:]
-    if lap[-1].offset_ms - lap[0].offset_ms > limits.loop_window_ms:
+    if lap[0].number < s.looped or lap[-1].offset_ms - lap[0].offset_ms > limits.loop_window_ms:
         return ""
     paths = [_path(s, step) for step in lap]
     if paths[2:] != paths[:-2]:
         return ""
-    s.looped = s.walked
+    s.looped = lap[-1].number + 1
     return lap[0].event_id
 
 
