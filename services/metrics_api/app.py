@@ -46,8 +46,13 @@ SHAPES = (
     shapes.Order,
     shapes.Signal,
     shapes.DeadLetter,
-    shapes.SourceShape,
+    shapes.SourceOut,
+    shapes.Refusal,
 )
+REFUSED: dict[str, Any] = {
+    "description": "refused",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}},
+}
 MODULES = (
     sessions,
     visitors,
@@ -120,7 +125,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _describe(app: FastAPI) -> None:
-    """Add the structs of the answers to the OpenAPI document."""
+    """Add the structs of the answers, and the one shape of errors, to the OpenAPI document."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -128,7 +133,14 @@ def _describe(app: FastAPI) -> None:
         _, found = msgspec.json.schema_components(
             SHAPES, ref_template="#/components/schemas/{name}"
         )
-        document.setdefault("components", {}).setdefault("schemas", {}).update(found)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        schemas.update(found)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+                operation["responses"]["default"] = REFUSED
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it

@@ -4,6 +4,7 @@ FastAPI's own page loads its script from another site, so it stays blank on a ma
 internet, and tells that site who looks.
 """
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -16,6 +17,7 @@ router = APIRouter(include_in_schema=False)
 
 Json = dict[str, Any]
 
+_NAME = re.compile(r"``?([^`]+)``?")
 FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -52,13 +54,14 @@ def _sections(document: Json) -> Iterable[str]:
 
 
 def _operation(method: str, path: str, operation: Json) -> str:
-    head = f"<summary><code>{method.upper()} {escape(path)}</code></summary>"
-    about = f"<p>{escape(operation.get('description', ''))}</p>"
+    first, _, rest = operation.get("description", "").partition("\n")
+    head = f"<summary><code>{method.upper()} {escape(path)}</code> {_words(first)}</summary>"
+    about = f"<p>{_words(rest)}</p>" if rest.strip() else ""
     rows = "".join(
         ROW.format(
             name=escape(one["name"]),
-            kind=escape(_kind(one["schema"])),
-            about=escape(one.get("description") or one["schema"].get("description") or ""),
+            kind=escape(_kind(one["schema"]).removesuffix(", null")),
+            about=_words(one.get("description") or one["schema"].get("description") or ""),
         )
         for one in operation.get("parameters", [])
     )
@@ -70,9 +73,14 @@ def _shape(name: str, shape: Json) -> str:
         ROW.format(name=escape(field), kind=escape(_kind(kind)), about="")
         for field, kind in shape.get("properties", {}).items()
     )
-    about = f"<p>{escape(shape.get('description', ''))}</p>"
+    about = f"<p>{_words(shape.get('description', ''))}</p>"
     anchor = f"id='{escape(name, quote=True)}'"
     return f"<details {anchor}><summary>{escape(name)}</summary>{about}{_table(rows)}</details>"
+
+
+def _words(text: str) -> str:
+    """Return prose with its names in backticks set as code."""
+    return _NAME.sub(r"<code>\1</code>", escape(text))
 
 
 def _table(rows: str) -> str:
@@ -84,7 +92,7 @@ def _kind(schema: Json) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
-        return " or ".join(_kind(one) for one in schema["anyOf"])
+        return ", ".join(_kind(one) for one in schema["anyOf"])
     if "enum" in schema:
         return ", ".join(str(value) for value in schema["enum"])
     if schema.get("type") == "array":

@@ -5,7 +5,7 @@ newest rows of a large store are found without reading it whole.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,9 +19,7 @@ MOST = 1_000
 UNASKED = {"limit", "cursor"}
 
 Rows = list[dict[str, Any]]
-Time = Annotated[
-    str | None, Field(description="RFC 3339, epoch seconds, epoch milliseconds, or now-6h")
-]
+FORMS = "RFC 3339, epoch seconds, epoch milliseconds, or now-6h"
 
 
 class ListQuery(BaseModel):
@@ -29,8 +27,8 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
-    from_: Time = Field(None, alias="from", description="start, included")
-    to: Time = Field(None, description="end, not included")
+    from_: str | None = Field(None, alias="from", description=f"start, included: {FORMS}")
+    to: str | None = Field(None, description=f"end, not included: {FORMS}")
     source: str | None = Field(None, description="needed where there is more than one")
     limit: int = Field(100, ge=1, le=MOST, description="rows a page")
     cursor: str | None = Field(None, description="`next` of the page before")

@@ -13,7 +13,7 @@ from services.metrics_api import scope, times
 from services.metrics_api.answers import json_answer
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import invalid, not_found
-from services.metrics_api.lists import Time
+from services.metrics_api.lists import FORMS
 from services.metrics_api.metric_query import MetricQuery, parse_filter
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.registry import METRICS
@@ -30,8 +30,10 @@ class MetricParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    from_: Time = Field(default=None, alias="from", description="start, included; now-24h")
-    to: Time = Field(default=None, description="end, not included; now")
+    from_: str | None = Field(
+        default=None, alias="from", description=f"start, included, default now-24h: {FORMS}"
+    )
+    to: str | None = Field(default=None, description=f"end, not included, default now: {FORMS}")
     step: str = Field("", description="width of a bucket: 15m, 1h, 1d, 1w; none for one row")
     tz: str | None = Field(default=None, description="IANA zone; default the source's")
     source: str | None = Field(default=None, description="needed where there is more than one")

@@ -200,7 +200,7 @@ class DeadLetter(Struct, kw_only=True):
     event_id: str = ""
 
 
-class SourceShape(Struct, kw_only=True):
+class SourceOut(Struct, kw_only=True):
     """One storefront; ``default`` marks the one that is meant where a question names none."""
 
     name: str
@@ -212,6 +212,13 @@ class SourceShape(Struct, kw_only=True):
     default: bool
     events: int
     last_received_ms: int | None
+
+
+class Refusal(Struct, kw_only=True):
+    """Every error: a code for programs, and a message that names field and value."""
+
+    code: str
+    message: str
 
 
 MONEY = (

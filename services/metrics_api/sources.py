@@ -6,18 +6,18 @@ from services.metrics_api import scope
 from services.metrics_api.answers import described, json_answer
 from services.metrics_api.auth import Reader
 from services.metrics_api.parts import PartsOf
-from services.metrics_api.shapes import SourceShape
+from services.metrics_api.shapes import SourceOut
 
 router = APIRouter(tags=["sources"])
 
 
-@router.get("/v1/sources", responses=described(SourceShape, rows=True))
+@router.get("/v1/sources", responses=described(SourceOut, rows=True))
 async def list_sources(access: Reader, parts: PartsOf) -> Response:
     """List the sources the caller may read; `default` is the one meant where none is named."""
     activity = {row["source"]: row for row in await parts.store.rows("source_activity")}
     meant = await scope.default(parts, access)
     rows = [
-        SourceShape(
+        SourceOut(
             name=source.name,
             timezone=source.timezone,
             currency=source.currency,
