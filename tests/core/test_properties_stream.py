@@ -51,6 +51,26 @@ def test_any_order_in_which_nothing_is_late_any_repeat_and_any_restart_equal_the
     assert_every_statement_is_newer_or_the_same(feed)
 
 
+LAGS = st.sampled_from([0, 1, GRACE - 1, GRACE, GRACE + 1, 5 * MINUTE, 31 * MINUTE, 3 * HOUR])
+
+
+@settings(max_examples=40, deadline=None)
+@given(events=histories(("v", "v", "w")), rules=RULES, later_ms=LATER, data=st.data())
+def test_however_late_things_come_whatever_differs_from_the_oracle_is_marked(
+    events: list[Event], rules: SourceRules, later_ms: int, data: st.DataObject
+) -> None:
+    events = [msgspec.structs.replace(e, cart_id="", user_id="", order_id="") for e in events]
+    sizes = st.lists(LAGS, min_size=len(events), max_size=len(events))
+    feed = Feed(rules)
+    for append_ms, some in arrivals(events, data.draw(sizes, label="delays"), 0):
+        feed.append(append_ms, some)
+        happen(feed, data.draw(WHAT, label="what"), some[0])
+    as_of_ms = feed.log[-1].append_ms + later_ms
+    feed.finish(as_of_ms)
+    marked = {flag.visitor_id for flag in feed.flags}
+    agree(judge(events, rules, as_of_ms), feed, marked)
+
+
 @settings(max_examples=40, deadline=None)
 @given(events=histories(), rules=RULES, later_ms=LATER, data=st.data())
 def test_a_backlog_with_links_equals_the_oracle(
