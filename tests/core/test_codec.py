@@ -13,6 +13,10 @@ from tests.core.streams import HOUR, MINUTE, SECOND, Stream, event
 RECORDED = Path(__file__).parent / "fixtures" / "state-v1.bin"
 
 
+def decoded(data: bytes) -> State:
+    return Codec().decode(data, "shop", "v")
+
+
 def recorded_stream() -> Stream:
     """Return a stream whose one visitor has a session, a cart, friction, links and orders."""
     stream = Stream()
@@ -32,7 +36,7 @@ def recorded_stream() -> Stream:
 def test_recorded_bytes_of_version_1_still_mean_the_same() -> None:
     data = RECORDED.read_bytes()
     now = recorded_stream().states.kept[b"shop\x1fv"]
-    assert Codec().decode(data) == Codec().decode(now)
+    assert decoded(data) == decoded(now)
 
 
 def test_a_stream_goes_on_from_recorded_bytes() -> None:
@@ -45,12 +49,12 @@ def test_a_stream_goes_on_from_recorded_bytes() -> None:
 
 def test_encoding_and_decoding_changes_nothing() -> None:
     for data in recorded_stream().states.kept.values():
-        state = Codec().decode(data)
+        state = decoded(data)
         assert Codec().encode(state, head_of(data)) == data
 
 
 def test_a_copy_shares_nothing_that_changes() -> None:
-    state = Codec().decode(RECORDED.read_bytes())
+    state = decoded(RECORDED.read_bytes())
     copy = Codec().copy(state)
     assert copy == state
     assert copy.visitor is not state.visitor
@@ -58,6 +62,14 @@ def test_a_copy_shares_nothing_that_changes() -> None:
     assert copy.visitor is not None
     copy.visitor.orders.append(1)
     assert copy != state
+
+
+def test_a_state_at_rest_does_not_repeat_what_its_key_says() -> None:
+    data = recorded_stream().states.kept[b"shop\x1fv"]
+    assert b"shop" not in data
+    visitor = Codec().decode(data, "elsewhere", "w").visitor
+    assert visitor is not None
+    assert (visitor.source, visitor.visitor_id) == ("elsewhere", "w")
 
 
 def test_the_head_tells_without_decoding() -> None:
@@ -70,7 +82,7 @@ def test_bytes_of_an_unknown_version_are_refused_by_name() -> None:
     with pytest.raises(FatalError, match="state has version 99, this is version 1"):
         head_of(data)
     with pytest.raises(FatalError, match="state has version 99, this is version 1"):
-        Codec().decode(data)
+        decoded(data)
 
 
 def test_older_bytes_are_brought_up_version_by_version() -> None:
@@ -82,7 +94,7 @@ def test_older_bytes_are_brought_up_version_by_version() -> None:
     old = State(frontier_ms=5, frontier_id="e", hashes=b"12345678", seen_ms=7)
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(old))
     data = b"\x00" + bytes(9) + msgspec.msgpack.encode(fields[:6] + fields[7:])
-    assert Codec({**codec.UPGRADES, 0: from_0}).decode(data) == old
+    assert Codec({**codec.UPGRADES, 0: from_0}).decode(data, "shop", "v") == old
 
 
 def test_a_visitor_of_ten_thousand_events_stays_under_32_kib() -> None:

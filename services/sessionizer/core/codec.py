@@ -75,18 +75,28 @@ class Codec:
         self._decoder = Decoder(State)
 
     def encode(self, state: State, head: Head) -> bytes:
-        """Return the bytes of a state."""
-        return _HEAD.pack(VERSION, *head) + self._encoder.encode(state)
+        """Return the bytes of a state, without the names that its key holds already."""
+        visitor = state.visitor
+        if visitor is None:
+            return _HEAD.pack(VERSION, *head) + self._encoder.encode(state)
+        source, visitor_id = visitor.source, visitor.visitor_id
+        visitor.source = visitor.visitor_id = ""
+        data = self._encoder.encode(state)
+        visitor.source, visitor.visitor_id = source, visitor_id
+        return _HEAD.pack(VERSION, *head) + data
 
-    def decode(self, data: bytes) -> State:
-        """Return the state. Raises FatalError on bytes of a version not known here."""
+    def decode(self, data: bytes, source: str = "", address: str = "") -> State:
+        """Return the state of an address (none given: of nobody, to look at, not to fold). Raises FatalError on a version not known here."""
         version, body = data[0], data[_HEAD.size :]
         while version != VERSION:
             if version not in self._upgrades:
                 raise FatalError(f"state has version {version}, this is version {VERSION}")
             body = self._upgrades[version](body)
             version += 1
-        return self._decoder.decode(body)
+        state = self._decoder.decode(body)
+        if state.visitor is not None:
+            state.visitor.source, state.visitor.visitor_id = source, address
+        return state
 
     def copy(self, state: State) -> State:
         """Return a copy that shares nothing that the fold changes."""

@@ -115,7 +115,7 @@ class Entries:
         data = self._states.get(key.encode())
         if data is not None:
             head = head_of(data)
-            entry.state = self._codec.decode(data)
+            entry.state = self._codec.decode(data, source, address)
             entry.wake_s, entry.live_s, entry.counted = head
         return entry
 

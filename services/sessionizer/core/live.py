@@ -191,7 +191,7 @@ def _preview_one(
     text = key.decode()
     if text not in known:
         data = states.get(key)
-        known[text] = State() if data is None else codec.decode(data)
+        known[text] = State() if data is None else codec.decode(data, event.source, address)
     state = known[text]
     before = _told(state, rules)
     item: Waiting = (*fold_key(event), event.ts_ms, b"", event)

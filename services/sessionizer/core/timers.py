@@ -8,12 +8,18 @@ found not yet due, and put where it now belongs. So an event costs the wheel not
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
+_LENGTH = 4
+
 
 class Wheel:
-    """Keys by the second in which they fall due; the second now running is a small heap by ms."""
+    """Keys by the second in which they fall due; the second now running is a small heap by ms.
+
+    A slot is one byte array of keys, each after its length: a million waiting keys as objects
+    would take twice the memory.
+    """
 
     def __init__(self) -> None:
-        self._slots: dict[int, list[str]] = {}
+        self._slots: dict[int, bytearray] = {}
         self._seconds: list[int] = []
         self._soon: list[tuple[int, str]] = []
 
@@ -21,10 +27,11 @@ class Wheel:
         """Have the key looked at as soon as the clock enters the second."""
         slot = self._slots.get(second)
         if slot is None:
-            self._slots[second] = [key]
+            slot = self._slots[second] = bytearray()
             heappush(self._seconds, second)
-        else:
-            slot.append(key)
+        data = key.encode()
+        slot += len(data).to_bytes(_LENGTH, "big")
+        slot += data
 
     def add_soon(self, due_ms: int, key: str) -> None:
         """Have the key looked at at exactly the millisecond, which lies in a second begun."""
@@ -35,10 +42,15 @@ class Wheel:
         second = clock_ms // 1000
         seconds = self._seconds
         while seconds and seconds[0] <= second:
-            yield from self._slots.pop(heappop(seconds))
+            yield from _keys(self._slots.pop(heappop(seconds)))
         soon = self._soon
         while soon and soon[0][0] <= clock_ms:
             yield heappop(soon)[1]
 
-    def __len__(self) -> int:
-        return sum(map(len, self._slots.values())) + len(self._soon)
+
+def _keys(slot: bytearray) -> Iterator[str]:
+    at = 0
+    while at < len(slot):
+        end = at + _LENGTH + int.from_bytes(slot[at : at + _LENGTH], "big")
+        yield slot[at + _LENGTH : end].decode()
+        at = end
