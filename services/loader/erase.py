@@ -3,12 +3,19 @@
 The buckets that change are marked dirty before and after, so that sums are made again without the
 person. Sums of raw events that retention has dropped already stay as they are: they name nobody.
 Erasing twice is harmless; states and log are the shell's to erase first, or rows come back.
+
+A mutation's text stays on disk with its table, so none of these names anybody: who is erased stands
+in a table of memory meanwhile. The files of the parts that were rewritten go at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
 
 from services.common.errors import InvalidError
 from services.common.ports import Storage
+from services.loader.letters import letters_naming
 from services.loader.marks import mark, oldest_event
 from services.loader.text import text
 
@@ -20,9 +27,9 @@ _TIMES = {
     "orders": "[at_ms]",
     "signals": "[at_ms]",
 }
-
-_EDGE = ("(^|[^A-Za-z0-9_-])", "($|[^A-Za-z0-9_-])")
-"""So that erasing v7 leaves what was refused of v77."""
+_VISITORS = "IN (SELECT id FROM erasing WHERE kind = 'visitor')"
+_USERS = "IN (SELECT id FROM erasing WHERE kind = 'user')"
+_LETTERS = "IN (SELECT id FROM erasing WHERE kind = 'letter')"
 
 
 def erase(
@@ -30,21 +37,25 @@ def erase(
 ) -> dict[str, int]:
     """Erase one visitor, or one user with every visitor it was ever seen as.
 
-    Returns how many rows went, by table. Raises ``InvalidError`` unless exactly one is named.
+    Returns how many rows went, by table. Raises ``InvalidError`` unless exactly one is named. One
+    erasure at a time.
     """
     if bool(visitor_id) == bool(user_id):
         raise InvalidError(f"visitor_id={visitor_id!r}, user_id={user_id!r}: name exactly one")
     visitors = [visitor_id] if visitor_id else [*visitors_of(storage, source, user_id)]
-    who = {"source": source, "visitors": visitors, "user": user_id, "needle": visitor_id or user_id}
-    went = {table: _count(storage, table, who) for table in (*PERSONAL, "dead_letters")}
-    changed = {table: _instants(storage, table, who) for table in _TIMES}
-    floors = {source: oldest_event(storage, source)}
-    for table, times in changed.items():
-        mark(storage, table, {source: times} if times else {}, floors)
-    for table in went:
-        storage.command(text("erase", table=table, whose=_whose(table)), dict(who))
-    for table, times in changed.items():
-        mark(storage, table, {source: times} if times else {}, floors)
+    users = [user_id] if user_id else []
+    letters = letters_naming(storage, source, [*visitors, *users])
+    with _named(storage, {"visitor": visitors, "user": users, "letter": letters}):
+        went = {table: _count(storage, table, source) for table in (*PERSONAL, "dead_letters")}
+        changed = {table: _instants(storage, table, source) for table in _TIMES}
+        floors = {source: oldest_event(storage, source)}
+        for table, times in changed.items():
+            mark(storage, table, {source: times} if times else {}, floors)
+        for table in went:
+            storage.command(text("erase", table=table, whose=_whose(table)), {"source": source})
+            storage.command(text("erase_files", table=table))
+        for table, times in changed.items():
+            mark(storage, table, {source: times} if times else {}, floors)
     return went
 
 
@@ -54,26 +65,37 @@ def visitors_of(storage: Storage, source: str, user_id: str) -> Sequence[str]:
     return sorted({f"user:{user_id}", *(str(row["visitor_id"]) for row in found)})
 
 
-def _count(storage: Storage, table: str, who: Mapping[str, object]) -> int:
-    (row,) = storage.query(text("erase_count", table=table, whose=_whose(table)), dict(who))
+@contextmanager
+def _named(storage: Storage, ids: dict[str, Sequence[str]]) -> Iterator[None]:
+    """Keep the ids in a table of memory during a block; one that a crash left is replaced."""
+    storage.command("DROP TABLE IF EXISTS erasing SYNC")
+    storage.command("CREATE TABLE erasing (kind String, id String) ENGINE = Memory")
+    rows = [{"kind": kind, "id": one} for kind, some in ids.items() for one in some]
+    try:
+        storage.insert("erasing", [msgspec.json.encode(row) for row in rows], "")
+        yield
+    finally:
+        storage.command("DROP TABLE IF EXISTS erasing SYNC")
+
+
+def _count(storage: Storage, table: str, source: str) -> int:
+    sql = text("erase_count", table=table, whose=_whose(table))
+    (row,) = storage.query(sql, {"source": source})
     return int(row["n"])
 
 
-def _instants(storage: Storage, table: str, who: Mapping[str, object]) -> set[int]:
+def _instants(storage: Storage, table: str, source: str) -> set[int]:
     sql = text("erase_times", table=table, times=_TIMES[table], whose=_whose(table))
-    return {int(row["at_ms"]) for row in storage.query(sql, dict(who))}
+    return {int(row["at_ms"]) for row in storage.query(sql, {"source": source})}
 
 
 def _whose(table: str) -> str:
-    """Return the condition for a person's rows; a refused item has only its original bytes."""
+    """Return the condition for a person's rows; a letter that nobody could read has no source."""
     if table == "dead_letters":
-        quoted = "regexpQuoteMeta({needle:String})"
-        return f"match(original, concat('{_EDGE[0]}', {quoted}, '{_EDGE[1]}'))"
-    mine = "visitor_id IN {visitors:Array(String)}"
+        return f"source IN ({{source:String}}, '') AND id {_LETTERS}"
+    mine = f"visitor_id {_VISITORS}"
     if table == "events":
-        mine += " OR address IN {visitors:Array(String)}"
-    return (
-        mine
-        if table == "event_flags"
-        else f"{mine} OR (user_id != '' AND user_id = {{user:String}})"
-    )
+        mine += f" OR address {_VISITORS}"
+    if table != "event_flags":
+        mine += f" OR user_id {_USERS}"
+    return f"source = {{source:String}} AND ({mine})"

@@ -1,1 +1,1 @@
-ALTER TABLE $table DELETE WHERE source = {source:String} AND ($whose) SETTINGS mutations_sync = 2
+ALTER TABLE $table DELETE WHERE $whose SETTINGS mutations_sync = 2, allow_nondeterministic_mutations = 1

@@ -1,1 +1,1 @@
-SELECT count() AS n FROM $table FINAL WHERE source = {source:String} AND ($whose)
+SELECT count() AS n FROM $table FINAL WHERE $whose

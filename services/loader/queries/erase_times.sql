@@ -1,1 +1,1 @@
-SELECT DISTINCT arrayJoin($times) AS at_ms FROM $table WHERE source = {source:String} AND ($whose)
+SELECT DISTINCT arrayJoin($times) AS at_ms FROM $table WHERE $whose
