@@ -1,6 +1,6 @@
 """How fast the core folds, beside a loop that only decodes and counts; all on one core.
 
-    python -m benchmarks.core [--events 120000] [--visitors 50000] [--resting 160000]
+    python -m benchmarks.core [--events 100000] [--visitors 50000] [--resting 100000]
 
 What is timed: typed decode, admission, settling, every rule, rows as JSON, states encoded; a
 transaction is taken every 25 records of 400 events, as the engine does under load. Events a second
@@ -177,9 +177,9 @@ def _row(what: str, figure: str) -> None:
 def main() -> None:
     """Read the flags and run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=120_000)
+    parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--visitors", type=int, default=50_000)
-    parser.add_argument("--resting", type=int, default=160_000)
+    parser.add_argument("--resting", type=int, default=100_000)
     parser.add_argument("--rest", type=int, default=0, help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.rest:

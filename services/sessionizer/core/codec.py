@@ -86,7 +86,10 @@ class Codec:
         return _HEAD.pack(VERSION, *head) + data
 
     def decode(self, data: bytes, source: str = "", address: str = "") -> State:
-        """Return the state of an address (none given: of nobody, to look at, not to fold). Raises FatalError on a version not known here."""
+        """Return the state of an address (none given: to be looked at, not to be folded).
+
+        Raises FatalError on bytes of a version not known here.
+        """
         version, body = data[0], data[_HEAD.size :]
         while version != VERSION:
             if version not in self._upgrades:

@@ -5,20 +5,18 @@ when that is full, the old one goes, but for what still waits, changed, or is be
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from services.common.ports import StateReader
+from services.sessionizer.core.admission import Waiting
 from services.sessionizer.core.codec import Codec, State, head_of
 from services.sessionizer.core.policy import SourceRules
-
-if TYPE_CHECKING:
-    from services.sessionizer.core.admission import Waiting
-
 
 UNKNOWN = -1
 
 
-class Entry:
+class Entry(Struct, eq=False, gc=False):
     """A state in memory with what waits to be folded into it.
 
     ``waiting`` is in fold order; ``pending`` holds the id hashes of it; ``mixed`` tells whether
@@ -27,46 +25,24 @@ class Entry:
     and day that were linked last. ``live_s`` and ``counted`` are what the live counts hold of it.
     """
 
-    __slots__ = (
-        "address",
-        "busy",
-        "counted",
-        "deadline",
-        "dirty",
-        "grace_ms",
-        "key",
-        "last_append",
-        "linked",
-        "live_dirty",
-        "live_s",
-        "mixed",
-        "pending",
-        "rules",
-        "source",
-        "state",
-        "waiting",
-        "wake_s",
-    )
-
-    def __init__(self, key: str, source: str, address: str, rules: SourceRules) -> None:
-        self.key = key
-        self.source = source
-        self.address = address
-        self.rules = rules
-        self.grace_ms = rules.policy.time.grace_ms
-        self.state = State()
-        self.waiting: list[Waiting] = []
-        self.pending: set[bytes] = set()
-        self.last_append = 0
-        self.mixed = False
-        self.linked: tuple[str, str, str, int] | None = None
-        self.deadline = UNKNOWN
-        self.wake_s = 0
-        self.dirty = False
-        self.busy = False
-        self.live_s = 0
-        self.counted = 0
-        self.live_dirty = False
+    key: str
+    source: str
+    address: str
+    rules: SourceRules
+    grace_ms: int
+    state: State = field(default_factory=State)
+    waiting: list[Waiting] = field(default_factory=list)
+    pending: set[bytes] = field(default_factory=set)
+    mixed: bool = False
+    last_append: int = 0
+    wake_s: int = 0
+    deadline: int = UNKNOWN
+    linked: tuple[str, str, str, int] | None = None
+    dirty: bool = False
+    busy: bool = False
+    live_s: int = 0
+    counted: int = 0
+    live_dirty: bool = False
 
     @property
     def keeps(self) -> bool:
@@ -111,7 +87,8 @@ class Entries:
         return self.get(key, source, address)
 
     def _read(self, key: str, source: str, address: str) -> Entry:
-        entry = Entry(key, source, address, self._rules(source))
+        rules = self._rules(source)
+        entry = Entry(key, source, address, rules, rules.policy.time.grace_ms)
         data = self._states.get(key.encode())
         if data is not None:
             head = head_of(data)
