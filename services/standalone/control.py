@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from services.common import logging
 from services.common.errors import (
     FatalError,
     InvalidError,
@@ -84,9 +85,9 @@ class _Conversation(socketserver.StreamRequestHandler):
         except WaymarkError as error:
             return _error(_code(error), str(error))
         except Exception as error:
-            # The caller is told; then the server's log gets the trace.
-            self._send(_error("failed", f"{type(error).__name__}: {error}"))
-            raise
+            # A bug in one command: its caller is told, the log gets the trace, ingest goes on.
+            logging.get("control").exception("command failed", command=request.command)
+            return _error("failed", f"{type(error).__name__}: {error}")
         return {"result": result}
 
     def _progress(self) -> Progress:
