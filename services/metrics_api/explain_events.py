@@ -32,14 +32,16 @@ async def history(parts: Parts, source: str, visitor_id: str) -> list[Event]:
         limit=parts.settings.explain_events,
     )
     events = [EVENT.decode(row["body"]) for row in bodies]
+    ids = {
+        "cart_ids": _named(event.cart_id for event in events),
+        "user_ids": _named(event.user_id for event in events),
+        "order_ids": _named(event.order_id for event in events),
+    }
+    if not any(ids.values()):
+        return events
+    most = parts.settings.explain_events
     linked = await parts.store.rows(
-        "linked_orders",
-        source=source,
-        address=visitor_id,
-        cart_ids=_named(event.cart_id for event in events),
-        user_ids=_named(event.user_id for event in events),
-        order_ids=_named(event.order_id for event in events),
-        limit=parts.settings.explain_events,
+        "linked_orders", source=source, address=visitor_id, limit=most, **ids
     )
     return events + [EVENT.decode(row["body"]) for row in linked]
 

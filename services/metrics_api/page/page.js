@@ -255,6 +255,7 @@ function choose(source) {
 // A shop's first event turns the page from the demo to the shop.
 async function drawSources() {
   const before = state.sources.find((one) => one.default)?.name;
+  if (state.sources.some((one) => one.default && !one.demo && one.events)) return;
   state.sources = (await ask("/v1/sources")).rows;
   const meant = state.sources.find((one) => one.default) || state.sources[0];
   if (!meant) throw new Error("no source yet");
