@@ -52,13 +52,8 @@ def new_visitor(source: str, visitor_id: str) -> Visitor:
 
 
 # One straight path, for it is walked for every event and a call costs as much as what it does.
-def fold(  # noqa: C901, PLR0912
-    v: Visitor, event: Event, rules: SourceRules, out: Out
-) -> None:
-    """Take the visitor's next event in fold order (``ts_ms``, rank, ``event_id``).
-
-    The caller sees to the order and to repeats; deadlines before the event fire here.
-    """
+def fold(v: Visitor, event: Event, rules: SourceRules, out: Out) -> None:  # noqa: C901, PLR0912
+    """Take the next event in fold order; the caller sees to the order and to repeats."""
     t = event.ts_ms
     if t > v.due_ms:
         advance(v, t, rules, out)
