@@ -159,7 +159,16 @@ _ALL = (
             **_sums("undecided", "views", "closed_views", "exits", "timed", "time_ms"),
             "timed_ms": "median",
         },
-        cubes=((), ("page_kind",), ("category",), ("device",), ("path",)),
+        cubes=(
+            (),
+            ("device",),
+            ("customer_type",),
+            ("page_kind",),
+            ("channel",),
+            ("country",),
+            ("category",),
+            ("path",),
+        ),
         grain="day",
     ),
     Fact(

@@ -3,7 +3,8 @@
 -- A column bears its field's name; JSON lines of the structs insert straight in. The newest version
 -- of an id is the truth, `deleted` takes it back. Each table is partitioned by the month of its
 -- anchor event's time, which no later version changes (orders, which a later copy may move, by
--- none), and sorted by (source, id).
+-- none). What is counted by time is sorted by (source, day of the anchor, id), so that the newest
+-- days, which are read raw, lie together; the rest by (source, id).
 
 CREATE TABLE IF NOT EXISTS events (
     source LowCardinality(String),
@@ -119,12 +120,13 @@ CREATE TABLE IF NOT EXISTS sessions (
     policy_version UInt32,
     version UInt64,
     deleted UInt8,
+    INDEX by_id session_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_visitor visitor_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_user user_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, deleted)
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(started_ms, 'UTC'))
-ORDER BY (source, session_id)
+ORDER BY (source, intDiv(started_ms, 86400000), session_id)
 SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE IF NOT EXISTS carts (
@@ -178,12 +180,13 @@ CREATE TABLE IF NOT EXISTS carts (
     policy_version UInt32,
     version UInt64,
     deleted UInt8,
+    INDEX by_id cart_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_visitor visitor_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_user user_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, deleted)
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(opened_ms, 'UTC'))
-ORDER BY (source, cart_id)
+ORDER BY (source, intDiv(opened_ms, 86400000), cart_id)
 SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE IF NOT EXISTS orders (
@@ -272,12 +275,13 @@ CREATE TABLE IF NOT EXISTS signals (
     policy_version UInt32,
     version UInt64,
     deleted UInt8,
+    INDEX by_id signal_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_visitor visitor_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_user user_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, deleted)
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(at_ms, 'UTC'))
-ORDER BY (source, signal_id)
+ORDER BY (source, intDiv(at_ms, 86400000), signal_id)
 SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE IF NOT EXISTS annotations (

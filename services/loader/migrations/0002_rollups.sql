@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS rollup_visits (
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(t, 'UTC'))
 ORDER BY (source, cube, t, d1, d2, d3, d4)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 128, index_granularity_bytes = 1048576;
 
 CREATE TABLE IF NOT EXISTS rollup_pages (
     source LowCardinality(String),
@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS rollup_pages (
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(t, 'UTC'))
 ORDER BY (source, cube, t, d1, d2, d3, d4)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 128, index_granularity_bytes = 1048576;
 
 CREATE TABLE IF NOT EXISTS rollup_carts (
     source LowCardinality(String),
