@@ -76,17 +76,27 @@ SHOPPING = COMMON | {
     "value": VALUES,
     "cart_url": st.sampled_from(["", "https://shop.example/cart/1"]),
 }
+VARIANTS: list[dict[str, str]] = [{}, {}, {"e": "a"}, {"e": "b", "f": "c"}]
+DIMENSIONS: dict[str, st.SearchStrategy[Any]] = {
+    "channel": st.sampled_from(["", "", "direct", "email", "paid_search"]),
+    "referrer": st.sampled_from(["", "https://search.example/"]),
+    "utm": st.sampled_from([None, None, Utm(source="n", campaign="spring")]),
+    "device": st.sampled_from(["", "mobile", "desktop"]),
+    "browser": st.sampled_from(["", "", "Firefox"]),
+    "os": st.sampled_from(["", "", "Linux"]),
+    "country": st.sampled_from(["", "", "DE", "FR"]),
+    "variants": st.sampled_from(VARIANTS),
+    "bot": st.sampled_from([*[False] * 7, True]),
+    "test": st.sampled_from([*[False] * 7, True]),
+    "excluded": st.sampled_from([*[False] * 7, True]),
+    "lasting": st.sampled_from([*[True] * 7, False]),
+}
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "page_view": {
         "path": PATHS,
         "page_kind": PAGE_KINDS,
-        "channel": st.sampled_from(["", "direct", "email", "paid_search"]),
-        "referrer": st.sampled_from(["", "https://search.example/"]),
-        "utm": st.sampled_from([None, Utm(source="n", campaign="spring")]),
-        "device": st.sampled_from(["", "mobile", "desktop"]),
         "products": MAYBE_PRODUCTS,
-        "bot": st.sampled_from([False, False, False, True]),
-        "lasting": st.sampled_from([True, True, False]),
+        **DIMENSIONS,
     },
     "page_leave": {"path": PATHS, "engaged_ms": st.sampled_from([None, 4_000, 10_000, 10_001])},
     "click": {
@@ -100,7 +110,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "scroll": {"path": PATHS},
     "search": {"results_count": st.sampled_from([None, 0, 5])},
     "product_list_view": {"path": PATHS, "products": MAYBE_PRODUCTS},
-    "product_view": {"path": PATHS, "products": MAYBE_PRODUCTS},
+    "product_view": {"path": PATHS, "products": MAYBE_PRODUCTS, **DIMENSIONS},
     "wishlist_add": {},
     "cart_add": SHOPPING,
     "cart_remove": SHOPPING,
@@ -111,7 +121,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "payment_info": SHOPPING | {"checkout_step": STEPS},
     "payment_failed": COMMON,
     "coupon": {"coupon_status": st.sampled_from(["entered", "denied"])},
-    "purchase": SHOPPING | {"provisional": st.booleans()},
+    "purchase": SHOPPING | DIMENSIONS | {"provisional": st.booleans()},
     "refund": {"value": VALUES},
     "cancel": {},
     "review": {},
@@ -141,7 +151,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "identify": {"consent": st.builds(Consent, marketing=st.sampled_from([None, True, False]))},
     "login": {},
     "signup": {},
-    "custom": {"path": PATHS, "page_kind": PAGE_KINDS, "variants": st.just({"e": "b"})},
+    "custom": {"path": PATHS, "page_kind": PAGE_KINDS, "variants": st.sampled_from(VARIANTS)},
 }
 OFTEN = ["page_view", "product_view", "cart_add", "cart_update", "checkout_step", "purchase"]
 SOMETIMES = ["click", "cart_remove", "checkout_start", "payment_info", "survey_response"]
