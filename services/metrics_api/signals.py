@@ -14,7 +14,14 @@ from services.metrics_api.errors import invalid, not_found
 from services.metrics_api.lists import ListQuery, given, newest, span
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Signal, shape
-from services.metrics_api.stream import EventStream, Question, Stream, with_keep_alive
+from services.metrics_api.stream import (
+    EventStream,
+    Place,
+    Question,
+    Stream,
+    place_of,
+    with_keep_alive,
+)
 
 router = APIRouter(tags=["signals"])
 
@@ -133,9 +140,10 @@ async def find(parts: Parts, sources: list[str], signal_id: str) -> dict[str, An
     return rows[0] if rows else None
 
 
-def _place(last_event_id: str | None) -> int | None:
+def _place(last_event_id: str | None) -> Place | None:
     if not last_event_id:
         return None
-    if not last_event_id.isdecimal() or int(last_event_id) >= 1 << 63:
+    place = place_of(last_event_id)
+    if place is None:
         raise invalid("Last-Event-ID", last_event_id, "is no id this stream has given")
-    return int(last_event_id)
+    return place

@@ -11,11 +11,13 @@ from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
+from services.common.clickhouse import POOL
 from services.common.errors import FatalError, InvalidError, OverloadedError
 from services.common.metrics import Metrics
 from services.common.ports import Storage
 
-THREADS = 4
+THREADS = POOL - 1
+"""One fewer than storage has clients, so that loading never waits behind slow reads."""
 WAITING = 64
 
 T = TypeVar("T")

@@ -1,6 +1,7 @@
 """Signals as they are made, for one client, resumed with nothing lost or doubled.
 
-A signal's stream id is its row's version, which grows along the log. A client that resumes is
+A signal's stream id is its row's version, which grows along the log, and its id: a rebuild states
+many signals under one version. A client that resumes is
 served from storage until storage holds what the feed first said, then from the feed:
 
 1. The feed is followed first, into a bounded queue.
@@ -15,6 +16,7 @@ A client that reads too slowly is cut off, and loses nothing either: it resumes 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from fastapi.responses import StreamingResponse
@@ -32,6 +34,27 @@ CLOCK_BITS = 20
 """A version is the log's clock shifted by this, or one more than the last (DESIGN, *Storage*)."""
 CATCH_UP_S = 0.05
 ALIVE = b": alive\n\n"
+
+
+class Place(Struct, frozen=True):
+    """Where a client stands: behind a row; without ``signal_id`` behind all of the version."""
+
+    version: int
+    signal_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.version}.{self.signal_id}" if self.signal_id else str(self.version)
+
+
+def place_of(text: str) -> Place | None:
+    """Return the place a stream's id names, None where no stream has given it."""
+    version, _, signal_id = text.partition(".")
+    if not version.isdecimal() or int(version) >= 1 << 63:
+        return None
+    try:
+        return Place(int(version), str(UUID(signal_id)) if signal_id else "")
+    except ValueError:
+        return None
 
 
 class Question(Struct, frozen=True):
@@ -61,18 +84,18 @@ class Stream:
     ``after`` is the client's last id, None for one that begins now.
     """
 
-    def __init__(self, parts: Parts, question: Question, after: int | None) -> None:
+    def __init__(self, parts: Parts, question: Question, after: Place | None) -> None:
         self._parts = parts
         self._question = question
         self._resumes = after is not None
-        self._after = after or 0
+        self._after = after or Place(0)
         self._shown: set[str] = set()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the stream's bytes until it is cut off or the service stops."""
         async with self._parts.followers.one() as follower:
             if not self._resumes:
-                self._after = await self._parts.live.clock_ms() << CLOCK_BITS
+                self._after = Place(await self._parts.live.clock_ms() << CLOCK_BITS)
             # An id without data shows nothing, yet lets a client resume that never got a signal.
             yield f"retry: {RETRY_MS}\nid: {self._after}\n\n".encode()
             if self._resumes:
@@ -92,13 +115,13 @@ class Stream:
             reached = await self._reached()
             rows = await self._read()
             for row in rows:
-                self._after = row.version
+                self._after = Place(row.version, row.signal_id)
                 if self._question.wants(row):
                     yield row
             if len(rows) == BATCH:
                 continue
-            self._after = max(self._after, reached)
             if follower.first is not None and reached >= follower.first:
+                self._after = Place(max(self._after.version, reached))
                 return
             await self._pause(follower)
 
@@ -123,8 +146,8 @@ class Stream:
                 continue
             if row is None:
                 return
-            if row.version > self._after:
-                self._after = row.version
+            if row.version > self._after.version:
+                self._after = Place(row.version)
                 if self._question.wants(row):
                     yield chunk(row)
 
@@ -134,7 +157,11 @@ class Stream:
 
     async def _read(self) -> list[SignalRow]:
         rows = await self._parts.store.rows(
-            "signals_after", source=self._question.source, after=self._after, limit=BATCH
+            "signals_after",
+            source=self._question.source,
+            after=self._after.version,
+            after_id=self._after.signal_id,
+            limit=BATCH,
         )
         return [msgspec.convert(row, SignalRow, strict=False) for row in rows]
 
@@ -152,7 +179,7 @@ def chunk(row: SignalRow, *, settled: bool = True) -> bytes:
     """Return a signal as one server-sent event; only a settled one has an id to resume from."""
     fields: dict[str, Any] = {**msgspec.to_builtins(row), "settled": settled}
     data = msgspec.json.encode(shape(fields, Signal))
-    head = b"id: %d\n" % row.version if settled else b""
+    head = f"id: {Place(row.version, row.signal_id)}\n".encode() if settled else b""
     return head + b"data: " + data + b"\n\n"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.rows import SignalRow
 from services.metrics_api.follow import Follower
-from services.metrics_api.stream import Question, Stream, with_keep_alive
+from services.metrics_api.stream import Place, Question, Stream, place_of, with_keep_alive
 from tests.metrics_api.conftest import NOW, READ_SHOP, World, uid
 
 Chunk = dict[str, Any]
@@ -25,6 +25,10 @@ def parsed(raw: bytes) -> Chunk:
     if "data" in fields:
         fields["data"] = msgspec.json.decode(fields["data"])
     return fields
+
+
+def place(after: int | str | None) -> Place | None:
+    return None if after is None else place_of(str(after))
 
 
 class Client:
@@ -47,11 +51,14 @@ class Client:
 
 @asynccontextmanager
 async def opened(
-    world: World, after: int | None = None, settings: dict[str, Any] | None = None, **asked: Any
+    world: World,
+    after: int | str | None = None,
+    settings: dict[str, Any] | None = None,
+    **asked: Any,
 ) -> AsyncIterator[Client]:
     """Open a stream and take its greeting."""
     app = world.app(**(settings or {}))
-    chunks = Stream(app.state.parts, Question("shop", **asked), after).chunks()
+    chunks = Stream(app.state.parts, Question("shop", **asked), place(after)).chunks()
     client = Client(chunks)
     greeting = await client.next()
     assert greeting is not None
@@ -78,7 +85,7 @@ async def test_a_signal_is_sent_as_it_is_made(world: World) -> None:
         tell(world, row)
         chunk = await client.next()
     assert chunk is not None
-    assert chunk["id"] == str(row.version)
+    assert chunk["id"] == f"{row.version}.{row.signal_id}"
     assert chunk["data"]["value"] == "1.299"
     assert chunk["data"]["settled"] is True
 
@@ -88,7 +95,7 @@ async def test_a_client_that_never_got_a_signal_can_resume_too(world: World) -> 
     greeting = parsed(await anext(chunks))
     await chunks.aclose()
     world.signal(1)
-    async with opened(world, after=int(greeting["id"])) as client:
+    async with opened(world, after=greeting["id"]) as client:
         assert await client.signals(1) == [uid(1)]
 
 
@@ -130,14 +137,14 @@ async def test_many_reconnects_under_load_get_everything_once(world: World) -> N
             await asyncio.to_thread(world.insert, "signals", msgspec.json.encode(row))
 
     making = asyncio.create_task(make())
-    last = AWAY
+    last: int | str = AWAY
     while len(got) < len(made):
         async with opened(world, after=last) as client:
             for _ in range(min(3, len(made) - len(got))):
                 chunk = await client.next()
                 assert chunk is not None
-                last = int(chunk["id"])
-                got.append(last)
+                last = chunk["id"]
+                got.append(chunk["data"]["version"])
     await making
     assert got == [row.version for row in made]
 
@@ -147,6 +154,22 @@ async def test_more_than_one_batch_is_caught_up(world: World) -> None:
     world.insert("signals", *(msgspec.json.encode(row) for row in rows))
     async with opened(world, after=AWAY) as client:
         assert await client.signals(1201) == [row.signal_id for row in rows]
+
+
+async def test_what_a_rebuild_states_under_one_version_is_resumed_inside_it(world: World) -> None:
+    version = world.version()
+    rows = [world.signal(n, store=False, version=version) for n in range(1, 1002)]
+    world.insert("signals", *(msgspec.json.encode(row) for row in rows))
+    got: list[str] = []
+    last: int | str = AWAY
+    while len(got) < len(rows):
+        async with opened(world, after=last) as client:
+            for _ in range(min(700, len(rows) - len(got))):
+                chunk = await client.next()
+                assert chunk is not None
+                last = chunk["id"]
+                got.append(chunk["data"]["signal_id"])
+    assert sorted(got) == [row.signal_id for row in rows]
 
 
 async def test_a_retraction_is_sent_with_the_id_it_takes_back(world: World) -> None:
@@ -193,7 +216,7 @@ async def test_unsettled_signals_are_marked_have_no_id_and_come_once(world: Worl
         tell(world, settled)
         again = await client.next()
     assert again is not None
-    assert (again["data"]["settled"], again["id"]) == (True, str(settled.version))
+    assert (again["data"]["settled"], again["id"]) == (True, f"{settled.version}.{uid(1)}")
 
 
 async def test_unsettled_signals_are_only_for_those_who_ask(world: World) -> None:
@@ -214,7 +237,7 @@ async def test_a_slow_client_is_cut_off_counted_and_resumes(world: World) -> Non
         assert await client.next() is None
     assert b"waymark_stream_cut_total 1.0" in world.metrics.expose()
     assert first is not None
-    async with opened(world, after=int(first["id"])) as client:
+    async with opened(world, after=first["id"]) as client:
         assert await client.signals(5) == [uid(number) for number in range(2, 7)]
 
 
@@ -281,7 +304,7 @@ async def test_over_http_it_is_an_event_stream_that_resumes(world: World) -> Non
     answer = await ended(world, READ_SHOP, headers={"Last-Event-ID": str(first.version)})
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
-    assert f"id: {second.version}\ndata: " in answer.text
+    assert f"id: {second.version}.{uid(2)}\ndata: " in answer.text
     assert uid(1) not in answer.text
 
 
@@ -313,7 +336,7 @@ async def test_a_client_that_stopped_reading_is_let_go(world: World) -> None:
 
 async def test_an_id_the_stream_never_gave_is_refused(world: World) -> None:
     async with world.client() as client:
-        for wrong in ("abc", "-5", "9" * 30):
+        for wrong in ("abc", "-5", "9" * 30, "5.abc"):
             answer = await client.get("/v1/signals/stream", headers={"Last-Event-ID": wrong})
             assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
 
