@@ -4,7 +4,7 @@
 
 What is timed: typed decode, admission, settling, every rule, rows as JSON, states encoded; a
 transaction is taken every 25 records of 400 events, as the engine does under load. Events a second
-are per CPU-second. The collector is set as the engine sets it: long-lived objects frozen, rare
+are per CPU-second. The collector is set as a long-lived process should set it: what lives on frozen, rare
 passes. Memory and start are measured in processes of their own, with two thirds and
 all of the visitors at rest, and carried on to a million by the difference: so two thirds must be
 more than the overlay holds (65,536), which does not grow.
