@@ -3,11 +3,12 @@
     python -m benchmarks.core [--events 100000] [--visitors 50000] [--resting 110000]
 
 What is timed: typed decode, admission, settling, every rule, rows as JSON, states encoded; a
-transaction is taken every 25 records of 400 events, as the engine does under load. Events a second
-are per CPU-second. The collector is set as a long-lived process should set it: what lives on frozen, rare
-passes. Memory and start are measured in processes of their own, with two thirds and
-all of the visitors at rest, and carried on to a million by the difference: so two thirds must be
-more than the overlay holds (65,536), which does not grow.
+transaction is taken every 25 records of 400 events. Events a second are per CPU-second. The
+collector is set as a long-lived process should set it: what lives on frozen, passes rare.
+
+Memory and start are measured in processes of their own, with two thirds and all of the visitors
+at rest, and carried on to a million by the difference: so two thirds must be more than the
+overlay holds (65,536), which does not grow.
 """
 
 import argparse
