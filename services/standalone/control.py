@@ -84,8 +84,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             return _error("invalid", f"not a command: {error}")
         except WaymarkError as error:
             return _error(_code(error), str(error))
-        except Exception as error:
-            # A bug in one command: its caller is told, the log gets the trace, ingest goes on.
+        except Exception as error:  # noqa: BLE001 - a command's edge: told, logged, ingest goes on
             logging.get("control").exception("command failed", command=request.command)
             return _error("failed", f"{type(error).__name__}: {error}")
         return {"result": result}

@@ -155,14 +155,13 @@ class Waymark:
 
     def rows(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Yield the rows of a list, page by page."""
-        cursor = None
+        more: dict[str, str] = {}
         while True:
-            more = {"cursor": cursor} if cursor else {}
             page = self.get(path, limit=1_000, **parameters, **more)
             yield from page["rows"]
-            cursor = page["next"]
-            if cursor is None:
+            if page["next"] is None:
                 return
+            more = {"cursor": page["next"]}
 
 
 def eventually(what: Any, seconds: float = 30.0) -> Any:
