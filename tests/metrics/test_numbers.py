@@ -61,7 +61,7 @@ def value_of(cell: plainly.Cell, *, ratio: bool) -> float | None:
 
 
 @pytest.mark.parametrize("metric", SESSION_METRICS)
-@pytest.mark.parametrize("dims", [(), ("channel",), ("device", "customer_type"), ("browser", "os")])
+@pytest.mark.parametrize("dims", [(), ("device", "customer_type"), ("browser", "os")])
 def test_session_metrics_by_dimension(
     storage: ClickHouse, shop: Shop, metric: str, dims: tuple[str, ...]
 ) -> None:
@@ -82,8 +82,16 @@ def test_session_metrics_by_dimension(
             assert (row["k"], row["n"]) == cell
 
 
-@pytest.mark.parametrize("step", ["1d", "6h", "1w", "1mo"])
-@pytest.mark.parametrize("zone", [TZ, "Asia/Kolkata", "America/St_Johns"])
+@pytest.mark.parametrize(
+    ("step", "zone"),
+    [
+        ("1d", TZ),
+        ("6h", TZ),
+        ("1d", "Asia/Kolkata"),
+        ("1w", "Asia/Kolkata"),
+        ("1mo", "America/St_Johns"),
+    ],
+)
 def test_steps_add_up_bucket_by_bucket(
     storage: ClickHouse, shop: Shop, step: str, zone: str
 ) -> None:
@@ -159,7 +167,7 @@ def test_stages_count_who_came_at_least_so_far(storage: ClickHouse, shop: Shop) 
 
 
 @pytest.mark.parametrize("metric", CART_METRICS)
-@pytest.mark.parametrize("dims", [(), ("channel",), ("country",)])
+@pytest.mark.parametrize("dims", [(), ("country",)])
 def test_cart_metrics_by_dimension(
     storage: ClickHouse, shop: Shop, metric: str, dims: tuple[str, ...]
 ) -> None:
