@@ -1,6 +1,6 @@
 """What a question may ask, how rows look, and answers of now."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,9 @@ from services.metrics_api.metric_rows import grid, major, rfc3339, row_of
 from services.metrics_api.query import now_rows
 from services.metrics_api.registry import METRICS
 from services.metrics_api.sql import pruned
-from services.metrics_api.sums import Sums
+
+if TYPE_CHECKING:
+    from services.metrics_api.sums import Sums
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

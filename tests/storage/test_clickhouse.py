@@ -129,6 +129,15 @@ def test_threads_share_one_storage(storage: ClickHouse) -> None:
     assert sorted(seen) == sorted(list(range(10)) * 8)
 
 
+@pytest.mark.parametrize(
+    "text", ["it's", "a\\b", "tab\there", "line\nbreak", "{x:Int8}", "ü\u202e", '"']
+)
+def test_bound_values_arrive_as_they_are(storage: ClickHouse, text: str) -> None:
+    both = {"one": text, "many": [text, ""]}
+    found = storage.query("SELECT {one:String} AS one, {many:Array(String)} AS many", both)
+    assert found == [both]
+
+
 def test_a_stream_yields_rows_one_by_one(storage: ClickHouse) -> None:
     lines = list(storage.stream("SELECT number FROM numbers(300000)"))
     assert len(lines) == 300_000
