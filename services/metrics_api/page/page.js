@@ -204,11 +204,12 @@ async function drawSteps() {
   const mine = state.sources.filter((source) => !source.demo && !source.test), steps = [];
   const [refused, carts, orders] = await Promise.all(
     ["/v1/dead-letters", "/v1/carts", "/v1/orders"].map((path) => ask(path, { limit: 1 })));
+  const [now] = await ask("/v1/metrics/open_carts"); // rows of open carts reach storage a minute later
   const here = encodeURIComponent(state.source);
   if (!mine.some((source) => source.events)) steps.push(step("Send your first event", "Use the write key that Waymark printed at its first start, then watch it arrive here.", CURL()));
   if (refused.rows.length) steps.push(step("Mend what was refused", refused.rows[0].message, "", `/v1/dead-letters?source=${here}`));
-  if (!carts.rows.length) steps.push(step("Report carts", "Send cart_add, cart_remove and checkout_start, so that abandoned carts can be told."));
-  else if (!orders.rows.length) steps.push(step("Report orders", "Send a purchase with its order_id and value, best from your backend. Without it every cart looks abandoned."));
+  if (!carts.rows.length && !now.value) steps.push(step("Report carts", "Send cart_add, cart_remove and checkout_start, so that abandoned carts can be told."));
+  else if (carts.rows.length && !orders.rows.length) steps.push(step("Report orders", "Send a purchase with its order_id and value, best from your backend. Without it every cart looks abandoned."));
   if (carts.rows.length) steps.push(step("Look at the carts left behind", "Each with its lines, value, cause and where to bring the shopper back.", "", `/v1/carts?outcome=abandoned&source=${here}`));
   steps.push(step("Act on each signal within seconds", "Follow the stream from your own code. It resumes with nothing lost.", `curl -N '${location.origin}/v1/signals/stream?source=${here}'${state.access.open ? "" : " -H 'Authorization: Bearer READ_TOKEN'"}`));
   $("steps").replaceChildren(...steps.slice(0, 4));
