@@ -19,10 +19,13 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(parts: PartsOf) -> Response:
-    """Tell whether storage answers and no hop of the pipeline is in trouble; else 503 and why."""
-    troubles = await _troubles(parts)
+    """Tell whether storage answers and no hop of the pipeline is in trouble; else 503 and why.
+
+    ``notes`` say what an operator should know while all works, such as a clock set back.
+    """
+    troubles, notes = await _findings(parts)
     if not troubles:
-        return json_answer({"status": "ok"})
+        return json_answer({"status": "ok", "notes": notes} if notes else {"status": "ok"})
     refusal = {"code": "unavailable", "message": "; ".join(troubles)}
     return json_answer(refusal, 503, {"Retry-After": str(RETRY_AFTER_S)})
 
@@ -51,10 +54,11 @@ async def pipeline(access: Reader, parts: PartsOf) -> Response:
     )
 
 
-async def _troubles(parts: Parts) -> list[str]:
+async def _findings(parts: Parts) -> tuple[list[str], list[str]]:
     try:
         await parts.store.rows("ready")
         hops = await parts.health.hops()
     except RetryableError as error:
-        return [str(error)]
-    return [f"{hop.name}: {hop.trouble}" for hop in hops if hop.trouble]
+        return [str(error)], []
+    troubles = [f"{hop.name}: {hop.trouble}" for hop in hops if hop.trouble]
+    return troubles, [f"{hop.name}: {hop.note}" for hop in hops if hop.note]
