@@ -3,6 +3,7 @@
 import pytest
 
 from schemas.event import Survey
+from services.sessionizer.core.batch import fold_history
 from tests.oracle.feed import Feed
 from tests.oracle.shop import DAY, HOUR, MINUTE, RULES, SECOND, T0, does, rows_of, told
 
@@ -178,6 +179,15 @@ def test_the_hundred_and_first_event_in_a_second_makes_a_bot(events: int, *, bot
     assert (session.bot, session.events) == (bot, events + 1)
     assert len(session.pages) == (0 if bot else 1)
     assert session.page_views == 1
+
+
+@pytest.mark.parametrize(("events", "bot"), [(5_000, False), (5_001, True)])
+def test_the_five_thousand_and_first_event_of_a_visit_makes_a_bot(
+    events: int, *, bot: bool
+) -> None:
+    steady = [does("scroll", 100 * n) for n in range(events)]
+    (session,) = fold_history(steady, lambda _: RULES, T0 + DAY, 1).sessions
+    assert (session.bot, session.events) == (bot, events)
 
 
 def test_a_bots_purchase_still_counts_as_an_order() -> None:
