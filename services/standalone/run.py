@@ -18,6 +18,7 @@ from services.demo.thread import Demo
 from services.standalone.admin.call import Runner
 from services.standalone.admin.commands import all_commands
 from services.standalone.app import create_app, open_reads
+from services.standalone.chores import Nightly
 from services.standalone.control import ControlServer
 from services.standalone.folder import Folder, FolderLock
 from services.standalone.parts import Parts, open_parts
@@ -51,6 +52,7 @@ class Standalone:
         self._parts = parts
         self._address = address
         self._runner = Runner(parts, all_commands())
+        parts.engine.upkeep.add(Nightly(self._runner.run, parts.catalog, parts.clock).run)
         self._face = create_app(parts, self._runner, lambda: self.server.stopping)
         self.server = Server(self._face.app, on_started=self._started, on_stopping=self._stopping)
         self.url = _url(parts.settings.host, address)

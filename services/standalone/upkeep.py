@@ -6,7 +6,7 @@ needs the record any more.
 
 from collections.abc import Callable, Sequence
 
-from services.common.errors import RetryableError
+from services.common.errors import InvalidError, RetryableError
 from services.standalone.log import SqliteLog
 from services.standalone.state_store import SqliteStates
 
@@ -49,15 +49,19 @@ class Upkeep:
 
     def __init__(self, chores: Sequence[Callable[[], object]]) -> None:
         """Run these chores, in order, once a minute."""
-        self._chores = chores
+        self._chores = list(chores)
         self.trouble = ""
 
+    def add(self, chore: Callable[[], object]) -> None:
+        """Run one more chore, after the others; before the first turn."""
+        self._chores.append(chore)
+
     def turn(self) -> float:
-        """Do each chore once; one that must wait for better times waits for the next turn."""
+        """Do each chore once; one that could not be done is told and tried again next turn."""
         self.trouble = ""
         for chore in self._chores:
             try:
                 chore()
-            except RetryableError as error:
+            except (RetryableError, InvalidError) as error:
                 self.trouble = str(error)
         return EVERY_SECONDS
