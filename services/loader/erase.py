@@ -8,6 +8,7 @@ A mutation's text stays on disk with its table, so none of these names anybody: 
 in a table of memory meanwhile. The files of the parts that were rewritten go at once.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ from services.loader.marks import mark, oldest_event
 from services.loader.text import text
 
 PERSONAL = ("events", "event_flags", "sessions", "carts", "orders", "signals")
+PATIENCE_SECONDS = 20.0
 _TIMES = {
     "events": "[ts_ms]",
     "sessions": "[started_ms, intDiv(started_ms + ended_ms, 2), ended_ms]",
@@ -53,10 +55,24 @@ def erase(
             mark(storage, table, {source: times} if times else {}, floors)
         for table in went:
             storage.command(text("erase", table=table, whose=_whose(table)), {"source": source})
-            storage.command(text("erase_files", table=table))
         for table, times in changed.items():
             mark(storage, table, {source: times} if times else {}, floors)
+    _drop_files(storage, [*went])
     return went
+
+
+def _drop_files(storage: Storage, tables: Sequence[str]) -> None:
+    """Remove the files of what was rewritten; what a merge still reads goes when it has ended.
+
+    After ``PATIENCE_SECONDS`` the engine's own cleaning is left to do it, within minutes.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while left := storage.query(text("old_parts"), {"tables": list(tables)}):
+        for row in left:
+            storage.command(text("erase_files", table=row["name"]))
+        if time.monotonic() > until:
+            return
+        time.sleep(0.05)
 
 
 def visitors_of(storage: Storage, source: str, user_id: str) -> Sequence[str]:

@@ -106,6 +106,14 @@ class Engine:
             for worker in held:
                 worker.resume()
 
+    def restart(self, fold: Fold) -> None:
+        """Go on with a fold made anew from the states; only while the loops are held.
+
+        Whatever the former one had applied is stored.
+        """
+        self.fold = fold
+        self.sessionizer.restart(fold)
+
     def catch_up(self) -> None:
         """Without threads: fold and load all that the log has (a command on a stopped folder)."""
         while self.lag():
@@ -117,5 +125,5 @@ class Engine:
             self.loader.turn()
 
     def lag(self) -> int:
-        """Return how many records the fold has not read yet."""
-        return max(0, self.log.end() - self.sessionizer.read_to)
+        """Return how many records the fold has not read yet; a new one has read to -1."""
+        return self.log.end() - max(0, self.sessionizer.read_to)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -183,6 +184,15 @@ class SqliteLog(LogFile):
         self.job(lambda db: db.execute("DELETE FROM dead_letters WHERE seq <= ?", (up_to,)))
         return True
 
+    def overwrite(self, bodies: Sequence[tuple[int, bytes]]) -> None:
+        """Replace the bodies of records by offset, so that nothing of the old ones is left."""
+        for start in range(0, len(bodies), TRIM_RECORDS):
+            some = bodies[start : start + TRIM_RECORDS]
+            self.job(partial(_overwrite, some))
+        while self.job(_shrink):
+            pass
+        self.checkpoint()
+
     @contextmanager
     def holding(self) -> Iterator[None]:
         """Let nothing be forgotten during a block: a backup copies the log after all else."""
@@ -298,6 +308,14 @@ def _trim(connection: sqlite3.Connection, last: int) -> int:
         "(SELECT offset FROM records WHERE offset <= ? ORDER BY offset LIMIT ?)",
         (last, TRIM_RECORDS),
     ).rowcount
+
+
+def _overwrite(bodies: Sequence[tuple[int, bytes]], connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA secure_delete=ON").fetchall()
+    connection.executemany(
+        "UPDATE records SET body = ? WHERE offset = ?", [(body, at) for at, body in bodies]
+    )
+    connection.execute("PRAGMA secure_delete=FAST").fetchall()
 
 
 def _shrink(connection: sqlite3.Connection) -> int:

@@ -64,6 +64,11 @@ class LogFile:
         with self._reading, sqlite.translated(self._path):
             return self._reader.execute(sql, parameters).fetchone()[0]
 
+    def checkpoint(self) -> None:
+        """Bring all that was written into the file itself, and empty the journal beside it."""
+        with self._reading, sqlite.translated(self._path):
+            self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def copy_to(self, target: Path) -> None:
         """Write a consistent copy of the whole file, while publishing goes on."""
         sqlite.copy(self._path, target)

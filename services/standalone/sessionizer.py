@@ -99,6 +99,12 @@ class Sessionizer:
             return False
         return self._commit()
 
+    def restart(self, fold: Fold) -> None:
+        """Go on with another fold, after its applied record; all of the former's is stored."""
+        self._fold = fold
+        self._records.clear()
+        self.read_to = fold.applied
+
     def _apply_group(self) -> bool:
         """Apply records until the group is full; return whether there may be more to read."""
         if not self._records:

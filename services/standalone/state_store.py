@@ -11,7 +11,7 @@ threads; each of them holds it for one transaction.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -163,6 +163,22 @@ class SqliteStates:
         with self._lock, sqlite.translated(self._path):
             (number,) = self._connection.execute("SELECT count(*) FROM states").fetchone()
         return int(number)
+
+    def erase(self, states: dict[bytes, bytes | None], forward: Callable[[Outgoing], bool]) -> int:
+        """Change states and drop the forwards chosen, in one transaction; return how many."""
+        sql = "SELECT seq, source, address, line FROM outbox_forwards"
+        with self._lock, sqlite.transaction(self._connection, self._path) as connection:
+            _put_states(connection, states)
+            rows = connection.execute(sql).fetchall()
+            gone = [(row[0],) for row in rows if forward(Outgoing(*row[1:]))]
+            connection.executemany("DELETE FROM outbox_forwards WHERE seq = ?", gone)
+        return len(gone)
+
+    def purge(self) -> None:
+        """Write the file anew, so that nothing of what was deleted or replaced is left in it."""
+        with self._lock, sqlite.translated(self._path):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def copy_to(self, target: Path) -> None:
         """Write a consistent copy of the whole file."""

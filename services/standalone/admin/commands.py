@@ -1,6 +1,6 @@
 """All commands on the data folder; a module of handlers joins by its ``COMMANDS``."""
 
-from services.standalone.admin import backup, doctor, history, letters, migrate, sources
+from services.standalone.admin import backup, doctor, forget, history, letters, migrate, sources
 from services.standalone.admin.registry import Registry
 
 
@@ -9,6 +9,7 @@ def all_commands() -> Registry:
     return {
         **backup.COMMANDS,
         **doctor.COMMANDS,
+        **forget.COMMANDS,
         **history.COMMANDS,
         **letters.COMMANDS,
         **migrate.COMMANDS,
