@@ -69,7 +69,7 @@ def create_app(parts: Parts, runner: Runner, stopping: Callable[[], bool]) -> Fa
         rules=parts.rules,
         clock=parts.clock,
         metrics=parts.metrics,
-        preview=EnginePreview(parts.states, parts.rules),
+        preview=EnginePreview(parts.engine, parts.rules),
         trusted_proxies=settings.trusted_proxies,
         country_header=settings.country_header,
         limits=Limits(in_flight_bytes=settings.in_flight_bytes),

@@ -60,6 +60,10 @@ class Fold(Protocol):
         """Return a visitor's live state."""
         ...
 
+    def live_state(self, source: str, address: str) -> bytes | None:
+        """Return the encoded state of an address with what waits folded in."""
+        ...
+
     def live_visitors(self, source: str) -> dict[str, int]:
         """Return visitors active in the last half hour, by stage."""
         ...

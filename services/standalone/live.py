@@ -33,31 +33,33 @@ class EngineLive:
 
     async def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
         """Return a visitor's live state, None for one never seen."""
-        return await self._ask(lambda fold: fold.visitor(source, visitor_id))
+        return await ask(self._engine, lambda fold: fold.visitor(source, visitor_id))
 
     async def live_visitors(self, source: str) -> dict[str, int]:
         """Return visitors active in the last half hour of the log's clock, by stage."""
-        return await self._ask(lambda fold: fold.live_visitors(source))
+        return await ask(self._engine, lambda fold: fold.live_visitors(source))
 
     async def open_carts(self, source: str) -> int:
         """Return how many cart episodes are open now."""
-        return await self._ask(lambda fold: fold.open_carts(source))
+        return await ask(self._engine, lambda fold: fold.open_carts(source))
 
     async def clock_ms(self) -> int:
         """Return the log's clock."""
-        return await self._ask(lambda fold: fold.clock_ms)
+        return await ask(self._engine, lambda fold: fold.clock_ms)
 
     async def signals(self, source: str) -> list[dict[str, Any]]:
         """Return the signals that waiting events alone have made."""
-        found = await self._ask(lambda fold: fold.live_signals())
+        found = await ask(self._engine, lambda fold: fold.live_signals())
         return [msgspec.to_builtins(row) for row in found if row.source == source]
 
-    async def _ask(self, work: Callable[[Fold], T]) -> T:
-        answer = asyncio.wrap_future(self._engine.ask(work))
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                return await answer
-        except TimeoutError:
-            raise MovingError(
-                f"the sessionizer did not answer within {PATIENCE_SECONDS:.0f} s"
-            ) from None
+
+async def ask(engine: Asked, work: Callable[[Fold], T]) -> T:
+    """Have the fold asked; raises ``MovingError`` where it does not answer in five seconds."""
+    answer = asyncio.wrap_future(engine.ask(work))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await answer
+    except TimeoutError:
+        raise MovingError(
+            f"the sessionizer did not answer within {PATIENCE_SECONDS:.0f} s"
+        ) from None

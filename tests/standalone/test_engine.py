@@ -23,6 +23,7 @@ from services.standalone.health import EngineHealth
 from services.standalone.isolate import insert_isolated
 from services.standalone.live import EngineLive
 from services.standalone.log import SqliteLog
+from services.standalone.preview import EnginePreview
 from services.standalone.state_store import SqliteStates
 from services.standalone.upkeep import LogRetention
 from services.standalone.worker import Worker
@@ -395,10 +396,10 @@ async def test_a_reader_of_the_feed_gets_all_from_now_on_until_the_end() -> None
 async def test_a_slow_reader_of_the_feed_is_cut_off() -> None:
     feed = Feed(size=3)
     stream = feed.subscribe()
-    first = asyncio.gather(anext(stream))
+    first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
     feed.publish([b"1"])
-    assert await first == [b"1"]
+    assert await first == b"1"
     feed.publish([b"%d" % n for n in range(10)])
     await asyncio.sleep(0)
     assert [line async for line in stream] == []
@@ -444,3 +445,24 @@ def test_a_burst_makes_no_tick(tmp_path: Path, fatal: Callable[[BaseException], 
         time.sleep(0.02)
     assert b'{"type":"__tick"}' not in {record.body for record in log.read(0, 1 << 20)}
     log.close()
+
+
+async def test_a_dry_run_builds_on_what_still_waits_and_changes_nothing(plant: Plant) -> None:
+    plant.send("v", "page_view", "cart_add")
+    eventually(lambda: plant.engine.lag() == 0)
+    now = plant.clock.now_ms()
+    events = [
+        Event(type=kind, event_id=kind, source="shop", visitor_id="v", ts_ms=now + 5, order_id="o")
+        for kind in ("checkout_start", "purchase")
+    ]
+    preview = EnginePreview(plant.engine, lambda _: POLICY)
+    first, second = await preview("shop", events)
+    assert (first["stage"], second["stage"]) == ("intent", "purchase")
+    assert first["cart"]["before"]["lines"][0]["price"] == "1.00"
+    assert first["cart"]["before"]["outcome"] == "open"
+    assert second["cart"]["after"] is None or second["cart"]["after"]["outcome"] == "converted"
+    assert {"kind": "converted", "stage": "purchase"} in second["signals"]
+    assert await preview("shop", events) == [first, second]
+    live = await EngineLive(plant.engine).visitor("shop", "v")
+    assert live is not None
+    assert live["current_stage"] == "intent"

@@ -14,7 +14,7 @@ from schemas.rows import SignalRow
 from services.common.ports import StateReader
 from services.sessionizer.core import visitor as machine
 from services.sessionizer.core.admission import Waiting, fold_key, state_key
-from services.sessionizer.core.codec import Codec, State
+from services.sessionizer.core.codec import Codec, Head, State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import Entries, Entry
 from services.sessionizer.core.folding import fold_run, meet
@@ -143,6 +143,14 @@ class Live:
         entry = self._entries.peek(source, visitor_id)
         visitor = None if entry is None else self.state(entry).visitor
         return None if entry is None or visitor is None else _plain(visitor, entry.rules)
+
+    def encoded(self, source: str, address: str) -> bytes | None:
+        """Return the bytes of a state with what waits folded in: what a preview builds on."""
+        entry = self._entries.peek(source, address)
+        state = None if entry is None else self.state(entry)
+        if state is None or (state.visitor is None and state.alias is None):
+            return None
+        return self._codec.encode(state, Head(0, 0, 0))
 
     def visitors(self, source: str, clock_ms: int) -> dict[str, int]:
         """Return live visitors by current stage, bots, tests and staff left out."""

@@ -199,6 +199,10 @@ class Partition:
         """Return a visitor's live state in the API's shape, None for one never seen."""
         return self._live.visitor(source, visitor_id)
 
+    def live_state(self, source: str, address: str) -> bytes | None:
+        """Return the encoded state of an address with what waits folded in, None for none."""
+        return self._live.encoded(source, address)
+
     def live_visitors(self, source: str) -> dict[str, int]:
         """Return visitors with an active event < 30 min before the clock, by current stage."""
         return self._live.visitors(source, self._clock.clock_ms)
