@@ -1,12 +1,10 @@
 """The public data sets, imported, against an independent computation over the raw files."""
 
-import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from services.common.clickhouse import ClickHouse
@@ -18,8 +16,10 @@ from services.standalone.admin.context import AdminContext
 from services.standalone.admin.history import Imported, import_file
 from tests.conftest import PROJECT
 from tests.history.installation import installation, rows
+from tests.history.plain_sql import ask
 from tests.support.clock import ManualClock
 
+Sql = Callable[[str], list[list[Any]]]
 NOW_MS = 1_795_000_000_000
 FROM_MS, TO_MS = 1_569_888_000_000, 1_569_974_400_000
 OCTOBER = "rees46-2019-oct.csv.gz"
@@ -57,25 +57,13 @@ def october(
 
 
 @pytest.fixture(scope="module")
-def raw(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
-    """Return the whole rows of the file as a table of an engine that knows nothing of ours."""
-    whole = tmp_path_factory.mktemp("raw") / "whole.csv"
-    with gzip.open(test_data / OCTOBER, "rt", encoding="utf-8", newline="") as source:
-        lines = [row for row in csv.reader(source) if len(row) == 9]
-    with whole.open("w", encoding="utf-8", newline="") as target:
-        csv.writer(target).writerows(lines)
-    db = duckdb.connect()
-    db.execute(
-        "CREATE TABLE raw AS SELECT strptime(event_time, '%Y-%m-%d %H:%M:%S UTC') AS event_time, "
-        "event_type, user_id, CAST(price AS DECIMAL(18,2)) AS price "
-        f"FROM read_csv('{whole}', header=true, all_varchar=true)"
-    )
-    return db
+def raw(test_data: Path) -> Sql:
+    """Return what asks an engine that knows nothing of ours."""
+    return lambda sql: ask(test_data / OCTOBER, sql)
 
 
-def one(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
-    row = db.execute(sql).fetchone()
-    assert row is not None
+def one(raw: Sql, sql: str) -> list[Any]:
+    (row,) = raw(sql)
     return row
 
 
@@ -101,7 +89,7 @@ def test_the_file_gives_its_known_counts(october: tuple[Imported, ClickHouse]) -
 
 
 def test_sessions_bounce_and_conversion_agree_with_plain_sql(
-    october: tuple[Imported, ClickHouse], raw: duckdb.DuckDBPyConnection
+    october: tuple[Imported, ClickHouse], raw: Sql
 ) -> None:
     _, storage = october
     n, bounced, bought = one(
@@ -116,7 +104,7 @@ def test_sessions_bounce_and_conversion_agree_with_plain_sql(
 
 
 def test_orders_and_their_average_value_agree_with_plain_sql(
-    october: tuple[Imported, ClickHouse], raw: duckdb.DuckDBPyConnection
+    october: tuple[Imported, ClickHouse], raw: Sql
 ) -> None:
     _, storage = october
     orders, revenue = one(raw, "SELECT count(*), sum(price) FROM raw WHERE event_type = 'purchase'")
@@ -127,17 +115,17 @@ def test_orders_and_their_average_value_agree_with_plain_sql(
 
 
 def test_abandonment_agrees_with_a_plain_walk_through_the_rows(
-    october: tuple[Imported, ClickHouse], raw: duckdb.DuckDBPyConnection
+    october: tuple[Imported, ClickHouse], raw: Sql
 ) -> None:
     """Each visitor's rows in order: an add opens, a purchase ends, half an hour's rest leaves."""
     _, storage = october
-    found = raw.execute(
+    found = raw(
         "SELECT user_id, event_type, epoch_ms(event_time) FROM raw ORDER BY user_id, event_time, "
         "CASE event_type WHEN 'view' THEN 0 WHEN 'cart' THEN 1 ELSE 3 END"
-    ).fetchall()
+    )
     abandoned = converted = 0
     visitor, last, cart = "", 0, ""
-    for user, kind, at in [*found, ("", "end", 0)]:
+    for user, kind, at in [*found, ["", "end", 0]]:
         gone = user != visitor or at - last > 1_800_000
         if cart == "open" and gone:
             abandoned, cart = abandoned + 1, "left"
