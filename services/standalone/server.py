@@ -15,7 +15,7 @@ import uvicorn
 from services.common.errors import InvalidError
 from services.common.hosts import App
 
-NOTICE_SECONDS = 0.3
+NOTICE_SECONDS = 1.0
 FINISH_SECONDS = 5
 """Requests under way get this long: with the notice and the engine's end, less than ten seconds."""
 BACKLOG = 2_048

@@ -140,7 +140,7 @@ class Watch:
     """Asks ``/readyz`` over and over and keeps every refusal."""
 
     def __init__(self, waymark: Waymark) -> None:
-        self._url = f"{waymark.url}/readyz"
+        self._http = httpx.Client(base_url=waymark.url, timeout=5)
         self._stop = threading.Event()
         self._told: list[str] = []
         self._thread = threading.Thread(target=self._ask)
@@ -149,7 +149,7 @@ class Watch:
     def _ask(self) -> None:
         while not self._stop.is_set():
             try:
-                answer = httpx.get(self._url, timeout=5)
+                answer = self._http.get("/readyz")
             except httpx.TransportError:
                 time.sleep(0.01)
                 continue
@@ -160,6 +160,7 @@ class Watch:
     def finish(self) -> list[str]:
         self._stop.set()
         self._thread.join(10)
+        self._http.close()
         return self._told
 
 
