@@ -174,9 +174,9 @@ class _Difference:
         return lines
 
     def _may(self, row: AnyRow) -> bool:
-        if isinstance(row, FlagRow):
-            return True
-        return anchor_ms(row) < self._cuts.get(row.visitor_id, NEVER)
+        # A mark stays where what it marks could not be replaced yet.
+        at_ms = row.ts_ms if isinstance(row, FlagRow) else anchor_ms(row)
+        return at_ms < self._cuts.get(row.visitor_id, NEVER)
 
     def _within_reach(self, row: AnyRow) -> bool:
         at_ms = row.ts_ms if isinstance(row, FlagRow) else anchor_ms(row)

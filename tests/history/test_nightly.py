@@ -71,9 +71,9 @@ def marks(parts: Parts) -> list[dict[str, Any]]:
 
 
 def late(parts: Parts, clock: ManualClock) -> None:
-    """Let a visit close, then bring a page of it that was under way for an hour."""
+    """Let a visit close, then bring a page of it that was under way for half an hour."""
     view(parts, clock, "first", EVENING_MS)
-    pass_minutes(parts, clock, 70)
+    pass_minutes(parts, clock, 35)
     view(parts, clock, "late", EVENING_MS + MINUTE_MS)
     pass_minutes(parts, clock, 2)
     assert visits(parts) == [(0, 1)]
@@ -106,14 +106,14 @@ def test_a_mark_waits_for_what_is_still_open(
     parts: Parts, clock: ManualClock, nightly: Nightly
 ) -> None:
     late(parts, clock)
-    view(parts, clock, "bridge", EVENING_MS + 29 * MINUTE_MS)  # late as well
+    view(parts, clock, "bridge", EVENING_MS + 15 * MINUTE_MS)  # late as well
     view(parts, clock, "now", clock.now_ms())
     pass_minutes(parts, clock, 1)
-    view(parts, clock, "bridge-2", EVENING_MS + 58 * MINUTE_MS)
+    view(parts, clock, "bridge-2", EVENING_MS + 25 * MINUTE_MS)
     pass_minutes(parts, clock, 2)
     nightly.run()
     assert len(marks(parts)) == 3, "the visit reaches from the evening into what is open now"
-    pass_minutes(parts, clock, 40)
+    pass_minutes(parts, clock, 35)
     clock.move(24 * 60 * MINUTE_MS)
     nightly.run()
     assert visits(parts) == [(0, 5)]
