@@ -1,0 +1,48 @@
+"""All benchmarks, one after the other, as one table: each figure beside its baseline.
+
+    python -m benchmarks [NAME …]
+
+Each runs in a process of its own, so that none inherits another's memory. Nothing is asserted: the
+figures to reach stand in docs/design.md, the ones last seen, and where the time goes, in
+docs/figures.md.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+
+BENCHMARKS = {
+    "normalise": "What a storefront sends, to the canonical event",
+    "core": "The fold with every rule",
+    "ingest": "HTTP to the durable log",
+    "standalone": "One process: POST to queryable",
+    "queries": "Metrics over a year's sessions",
+}
+WIDTH = 88
+
+
+def main() -> int:
+    """Run the benchmarks named, or all, and return the number that failed."""
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    return sum(_run(name) for name in names)
+
+
+def _run(name: str) -> bool:
+    load = os.getloadavg()[0]
+    print(f"\n{f'-- {name}: {BENCHMARKS[name]} (load {load:.1f}) ':-<{WIDTH}}", flush=True)
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False)
+    if done.returncode:
+        print(f"failed with status {done.returncode} after {time.monotonic() - started:.0f} s")
+    return done.returncode != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
