@@ -7,7 +7,7 @@ into that would only be contradicted, so it and everything after it waits for a 
 
 from collections.abc import Sequence
 
-from schemas.rows import CartRow, OrderRow, SessionRow, SignalRow
+from schemas.rows import CartRow, FlagRow, OrderRow, SessionRow, SignalRow
 
 UNRESOLVED = frozenset({"open", "abandoned"})
 NEVER = 1 << 62
@@ -16,8 +16,10 @@ NEVER = 1 << 62
 TimedRow = SessionRow | CartRow | OrderRow | SignalRow
 
 
-def anchor_ms(row: TimedRow) -> int:
+def anchor_ms(row: TimedRow | FlagRow) -> int:
     """Return the time at which a row stands: start, opening, or its own."""
+    if isinstance(row, FlagRow):
+        return row.ts_ms
     if isinstance(row, SessionRow):
         return row.started_ms
     if isinstance(row, CartRow):

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.event import Event, address_of
-from schemas.rows import FlagRow, SignalRow
+from schemas.rows import OrderRow, SignalRow
 from services.common.ports import Progress, Storage, nothing
 from services.history import queries
 from services.history.cut import NEVER, TimedRow, anchor_ms, cut_ms
@@ -28,6 +28,7 @@ LiveFrom = Callable[[str, str], int]
 Write = Callable[[str, list[bytes]], None]
 """Takes a table and its JSON lines; marks sealed buckets dirty before it inserts."""
 
+DAY_MS = 86_400_000
 TABLES = ("sessions", "carts", "orders", "signals")
 _encode = msgspec.json.Encoder().encode
 
@@ -165,22 +166,33 @@ class _Difference:
             elif row is not None:
                 self._change.changed += 1
                 lines.append(_encode(_above(row, old)))
+                if _moved(row, old):
+                    lines.append(self._deleted(old, raw))
             elif self._may(old) and self._within_reach(old):
                 self._change.deleted += 1
-                version = max(self._version, old.version + 1)
-                lines.append(_encode({**raw, "version": version, "deleted": 1}))
+                lines.append(self._deleted(old, raw))
         self._change.new += len(left)
         lines.extend(_encode(row) for row in left.values())
         return lines
 
+    def _deleted(self, old: AnyRow, raw: dict[str, Any]) -> bytes:
+        version = max(self._version, old.version + 1)
+        return _encode({**raw, "version": version, "deleted": 1})
+
     def _may(self, row: AnyRow) -> bool:
         # A mark stays where what it marks could not be replaced yet.
-        at_ms = row.ts_ms if isinstance(row, FlagRow) else anchor_ms(row)
-        return at_ms < self._cuts.get(row.visitor_id, NEVER)
+        return anchor_ms(row) < self._cuts.get(row.visitor_id, NEVER)
 
     def _within_reach(self, row: AnyRow) -> bool:
-        at_ms = row.ts_ms if isinstance(row, FlagRow) else anchor_ms(row)
-        return at_ms >= self._first_ms.get(row.visitor_id, NEVER)
+        return anchor_ms(row) >= self._first_ms.get(row.visitor_id, NEVER)
+
+
+def _moved(row: AnyRow, old: AnyRow) -> bool:
+    """Tell whether a row's anchor is on another UTC day: there it replaces nothing by itself.
+
+    Tables sort by (source, day of the anchor, id), so the old version would go on standing.
+    """
+    return not isinstance(row, OrderRow) and anchor_ms(row) // DAY_MS != anchor_ms(old) // DAY_MS
 
 
 def _above(row: AnyRow, old: AnyRow) -> AnyRow:

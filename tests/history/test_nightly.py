@@ -42,12 +42,14 @@ def nightly(parts: Parts, clock: ManualClock) -> Nightly:
     return Nightly(Runner(parts, all_commands()).run, parts.catalog, clock)
 
 
-def view(parts: Parts, clock: ManualClock, event_id: str, at_ms: int) -> None:
+def view(
+    parts: Parts, clock: ManualClock, event_id: str, at_ms: int, kind: str = "page_view"
+) -> None:
     source = parts.catalog.source("shop")
     assert source is not None
     site = site_of(source, parts.rules("shop").policy)
     context = Context(site=site, received_ms=clock.now_ms(), new_id=lambda: "never")
-    event = {"type": "page_view", "event_id": event_id, "visitor_id": "v1", "ts_ms": at_ms}
+    event = {"type": kind, "event_id": event_id, "visitor_id": "v1", "ts_ms": at_ms}
     found = prepare(msgspec.json.encode(event | {"url": "https://shop.example/"}), context)
     assert isinstance(found, Prepared), found
     parts.log.append([Outgoing("shop", found.address, found.line)])
@@ -118,3 +120,18 @@ def test_a_mark_waits_for_what_is_still_open(
     nightly.run()
     assert visits(parts) == [(0, 5)]
     assert marks(parts) == []
+
+
+def test_a_signal_that_moves_past_midnight_stands_once(
+    parts: Parts, clock: ManualClock, nightly: Nightly
+) -> None:
+    before_midnight = EVENING_MS + 4 * 60 * MINUTE_MS - 30 * MINUTE_MS - 5_000
+    clock.move(before_midnight - clock.now_ms())
+    view(parts, clock, "first", before_midnight)
+    pass_minutes(parts, clock, 35)
+    view(parts, clock, "late", before_midnight + 9_000, "click")
+    pass_minutes(parts, clock, 2)
+    clock.move(4 * 60 * MINUTE_MS)
+    nightly.run()
+    bounces = [row for row in rows(parts.storage, "signals") if row["kind"] == "bounce"]
+    assert [row["at_ms"] - before_midnight for row in bounces] == [9_000 + 30 * MINUTE_MS]
