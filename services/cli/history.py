@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
+import tomli_w
 import typer
 
 from services.cli import say
 from services.cli.options import Data, From, Json, Source, To, time_ms
-from services.cli.remote import call
+from services.cli.remote import call, settings_of
 from services.common.errors import InvalidError
 from services.common.policy_file import parse_policy, read_policy
+from services.formats.registry import format_named
 from services.sessionizer.core.policy import Policy
 
 Files = Annotated[list[Path], typer.Argument(help="Files; gzip and zstd by extension.")]
@@ -33,6 +36,7 @@ def import_(
 
     Example: waymark import october.csv.gz --format rees46
     """
+    format_named(form)
     results = [_import(file, form, source, data) for file in files]
     if json:
         say.as_json(results)
@@ -101,9 +105,13 @@ def rebuild(
 
 
 def policy_show(json: Json = False) -> None:
-    """Show the rules in force where no policy file says otherwise."""
-    del json  # the rules have no shorter form
-    say.as_json(Policy())
+    """Show the installation's rules whole, as a policy file (TOML) to start from."""
+    file = settings_of().policy
+    policy = read_policy(file) if file else Policy()
+    if json:
+        say.as_json(policy)
+    else:
+        say.out(tomli_w.dumps(msgspec.to_builtins(policy)).rstrip())
 
 
 def policy_check(file: PolicyFile) -> None:

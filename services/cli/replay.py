@@ -9,7 +9,7 @@ import httpx
 import typer
 
 from services.cli import say
-from services.cli.send import Rejected, Sender
+from services.cli.send import PATIENCE_S, Rejected, Sender
 from services.cli.shift import shift_ms, shifted
 from services.common.errors import InvalidError, RetryableError, UnavailableError
 from services.formats.files import read_lines
@@ -35,6 +35,9 @@ def replay(
     from_line: Annotated[
         int, typer.Option(min=1, help="Go on at this line (of the first file).")
     ] = 1,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds an absent or busy server is waited for.")
+    ] = PATIENCE_S,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Send files of events through the ingest API, in order.
@@ -48,7 +51,7 @@ def replay(
     accepted = 0
     with httpx.Client(base_url=to, timeout=TIMEOUT_S) as client:
         for number, file in enumerate(files):
-            sender = Sender(client, key, rate)
+            sender = Sender(client, key, rate, patience_s=patience)
             rejected += _send(sender, file, form, by_ms, from_line if number == 0 else 1)
             accepted += sender.accepted
     if json:

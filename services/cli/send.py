@@ -1,7 +1,7 @@
 """Sends items to the ingest API in batches, in order, and tells which lines were rejected."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import httpx
 import msgspec
@@ -44,8 +44,20 @@ class Rejected(Struct, frozen=True):
 class Sender:
     """One connection to an ingest API. ``next_line`` is where to go on after an interruption."""
 
-    def __init__(self, client: httpx.Client, key: str, rate: int | None = None) -> None:
+    def __init__(
+        self,
+        client: httpx.Client,
+        key: str,
+        rate: int | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Send with a write key, at most ``rate`` events a second where that is given."""
+        self._patience_s = patience_s
+        self._clock = clock
+        self._wait = wait
         self._client = client
         self._headers = {
             "Authorization": f"Bearer {key}",
@@ -61,8 +73,8 @@ class Sender:
         Raises ``UnavailableError`` where the server stays away, ``InvalidError`` where it refuses
         the whole request (a wrong key, a wrong address).
         """
-        began, sent = time.monotonic(), 0
-        for batch in _batches(items):
+        began, sent = self._clock(), 0
+        for batch in _batches(items, min(BATCH_ITEMS, self._rate or BATCH_ITEMS)):
             taken = [one for one in batch if isinstance(one, Item)]
             yield from (
                 Rejected(one.line, one.message) for one in batch if isinstance(one, BadLine)
@@ -71,7 +83,7 @@ class Sender:
             sent += len(taken)
             self.next_line = batch[-1].line + 1
             if self._rate:
-                time.sleep(max(0.0, began + sent / self._rate - time.monotonic()))
+                self._wait(max(0.0, began + sent / self._rate - self._clock()))
 
     def _post(self, items: list[Item]) -> Iterator[Rejected]:
         if not items:
@@ -84,7 +96,7 @@ class Sender:
             yield Rejected(items[error.index].line, f"{at}{error.message} ({error.code})")
 
     def _answer(self, body: bytes) -> bytes:
-        patient_until = time.monotonic() + PATIENCE_S
+        patient_until = self._clock() + self._patience_s
         while True:
             wait, trouble = 1.0, ""
             try:
@@ -98,17 +110,17 @@ class Sender:
                 if answer.status_code not in LATER:
                     raise InvalidError(f"{self._client.base_url} answers {trouble}")
                 wait = float(answer.headers.get("Retry-After", wait))
-            if time.monotonic() + wait > patient_until:
+            if self._clock() + wait > patient_until:
                 raise UnavailableError(f"{self._client.base_url}: {trouble}")
-            time.sleep(wait)
+            self._wait(wait)
 
 
-def _batches(items: Iterable[Item | BadLine]) -> Iterator[list[Item | BadLine]]:
+def _batches(items: Iterable[Item | BadLine], most: int) -> Iterator[list[Item | BadLine]]:
     batch: list[Item | BadLine] = []
     size = 0
     for one in items:
         weight = len(msgspec.json.encode(one.item)) if isinstance(one, Item) else 0
-        if batch and (len(batch) == BATCH_ITEMS or size + weight > BATCH_BYTES):
+        if batch and (len(batch) == most or size + weight > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(one)

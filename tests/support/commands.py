@@ -1,4 +1,4 @@
-"""``waymark`` commands as real processes: imported once, then forked for each call.
+"""``waymark`` commands as real processes: all is imported once, then forked for each call.
 
 Run as a script it is the process that forks; ``Commands`` is its other end.
 """
@@ -12,6 +12,9 @@ import threading
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import services.cli.main
+import services.standalone.run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,11 +43,11 @@ class Commands:
             cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def run(self, *args: object, seconds: float = 60, **environ: str) -> Done:
-        """Run a command to its end."""
+    def run(self, *args: object, **environ: str) -> Done:
+        """Run a command to its end, under settings of the environment."""
         pid, output = self.start(*args, **environ)
         return Done(
-            self.wait(pid, seconds),
+            self.wait(pid),
             output.with_suffix(".out").read_text(),
             output.with_suffix(".err").read_text(),
         )
@@ -88,8 +91,6 @@ RUNNING = 1_000
 
 
 def child(order: dict[str, Any]) -> int:
-    from services.cli.main import main as waymark
-
     os.chdir(order["folder"])
     for number, end in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{order['output']}.{end}", os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
@@ -97,7 +98,7 @@ def child(order: dict[str, Any]) -> int:
     os.environ.update(order["environ"])
     sys.argv = order["argv"]
     try:
-        waymark()
+        services.cli.main.main()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
@@ -117,9 +118,6 @@ def fork(order: dict[str, Any]) -> int:
 
 
 def main() -> None:
-    import services.cli.main
-    import services.standalone.run  # noqa: F401 - what every child needs
-
     living: set[int] = set()
     for line in sys.stdin:
         order = json.loads(line)
@@ -130,7 +128,8 @@ def main() -> None:
         else:
             answer = fork(order)
             living.add(answer)
-        print(answer, flush=True)
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
     for pid in living:
         os.kill(pid, signal.SIGKILL)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.money import exponents
 from services.common.catalog import DEFAULT_SOURCE
 from services.common.catalog_rows import Key, Source, Token
 from services.common.errors import InvalidError
@@ -57,6 +58,9 @@ def set_source(context: AdminContext, args: dict[str, Any]) -> Source:
         changes["hosts"] = tuple(str(host) for host in hosts)
     if "policy" in changes:
         parse_policy(changes["policy"], f"policy of source {name}")
+    currency = changes.get("currency", source.currency)
+    if currency not in exponents():
+        raise InvalidError(f"currency {currency!r} of source {name} is none of ISO 4217")
     return context.catalog.put_source(msgspec.structs.replace(source, **changes))
 
 
