@@ -1,27 +1,23 @@
-"""Erasure, rebuild and retention: rows go or change, and the sums follow."""
+"""Erasure, moved rows and retention: rows go or change, and the sums follow."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
 import pytest
 
-from schemas.rows import CartRow, DeadLetter, SessionRow, SignalRow
+from schemas.rows import DeadLetter
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.errors import InvalidError
 from services.loader.erase import PERSONAL, erase
 from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
-from services.loader.rebuild_rows import difference, replace_rows, stored_rows
 from services.loader.retention import ROLLUPS_MS, drop_events, drop_rollups
 from services.loader.seal import seal
 from services.metrics_api.metric_query import MetricQuery
 from services.metrics_api.query import rows
 from tests.metrics.shop import DAY, NOW, SINCE, SOURCE, generate
 from tests.support.clock import ManualClock
-
-if TYPE_CHECKING:
-    from schemas.rows import Row
 
 TZ = "Asia/Kolkata"
 replace = msgspec.structs.replace
@@ -50,14 +46,18 @@ def count(storage: ClickHouse, metric: str = "sessions") -> int:
     return int(row["value"])
 
 
-def shown(row: "Row") -> bool:
-    return not (row.bot or row.test or row.excluded)
+def sessions_of(storage: ClickHouse, visitors: list[str]) -> list[dict[str, Any]]:
+    sql = (
+        "SELECT session_id FROM sessions FINAL"
+        " WHERE source = {source:String} AND visitor_id IN {visitors:Array(String)}"
+    )
+    return storage.query(sql, {"source": SOURCE, "visitors": visitors})
 
 
 def test_a_visitor_is_erased_everywhere_and_from_the_sums(storage: ClickHouse) -> None:
     before = count(storage)
     visitor = "v7"
-    mine = [row for row in stored_rows(storage, "sessions", SOURCE, [visitor]) if shown(row)]
+    mine = sessions_of(storage, [visitor])
     letters = [
         DeadLetter(
             id=text, source=SOURCE, received_ms=NOW, code="c", field="f", message="m", original=text
@@ -86,7 +86,7 @@ def test_a_user_is_erased_with_every_visitor_seen_as_it(storage: ClickHouse) -> 
     erase(storage, SOURCE, user_id="u2")
     visitors = [row["visitor_id"] for row in found]
     assert visitors
-    assert stored_rows(storage, "sessions", SOURCE, visitors) == []
+    assert sessions_of(storage, visitors) == []
     count(storage)
 
 
@@ -95,53 +95,18 @@ def test_erasing_names_exactly_one(storage: ClickHouse) -> None:
         erase(storage, SOURCE)
 
 
-def test_a_rebuild_writes_only_what_differs(storage: ClickHouse, sink: MarkingSink) -> None:
-    before = count(storage)
-    stored = stored_rows(storage, "sessions", SOURCE)
-    same = difference("sessions", stored, [replace(row, version=99) for row in stored])
-    assert (same.added, same.changed, same.vanished, same.same) == ([], [], [], len(stored))
-
-    first, second, *rest = [row for row in stored if isinstance(row, SessionRow) and shown(row)]
-    others = [row for row in stored if not shown(row)]
-    new = replace(first, session_id="00000000-0000-0000-0000-0000000000ff")
-    made = [*rest, *others, replace(second, page_views=77), new]
-    found = difference("sessions", stored, made)
-    assert (found.added, found.vanished) == ([new], [first])
-    assert found.changed == [(second, replace(second, page_views=77))]
-    assert replace_rows(sink, "sessions", found, version=1 << 40, token="rebuild") == 3
-    assert difference("sessions", stored_rows(storage, "sessions", SOURCE), made).same == len(made)
-    assert count(storage) == before
-
-
-def test_what_is_live_is_neither_written_nor_deleted(storage: ClickHouse) -> None:
-    stored = stored_rows(storage, "carts", SOURCE)
-    live = stored[0]
-    assert isinstance(live, CartRow)
-    found = difference("carts", stored, stored[1:], keep={live.cart_id})
-    assert (found.vanished, found.same) == ([], len(stored) - 1)
-
-
-def test_a_signal_that_moves_to_another_month_is_taken_back_there(
+def test_a_signal_taken_back_and_stated_on_another_day_is_counted_once(
     storage: ClickHouse, sink: MarkingSink
 ) -> None:
     before = count(storage, "signals")
-    stored = stored_rows(storage, "signals", SOURCE)
-    old = next(
-        row
-        for row in stored
-        if isinstance(row, SignalRow)
-        and shown(row)
-        and not row.retracted
-        and row.at_ms < NOW - 25 * DAY
-    )
-    moved = replace(old, at_ms=old.at_ms + 25 * DAY)
-    made = [moved if row is old else row for row in stored]
-    found = difference("signals", stored, made)
-    assert replace_rows(sink, "signals", found, version=1 << 41, token="move") == 2
-    ids = storage.query(
-        "SELECT at_ms FROM signals FINAL WHERE signal_id = {id:UUID}", {"id": old.signal_id}
-    )
-    assert ids == [{"at_ms": moved.at_ms}]
+    row = storage.query(
+        "SELECT * FROM signals FINAL WHERE source = {source:String} AND at_ms < {before:Int64}"
+        " AND NOT (retracted OR bot OR test OR excluded) LIMIT 1",
+        {"source": SOURCE, "before": NOW - 25 * DAY},
+    )[0]
+    gone = row | {"version": 1 << 41, "deleted": 1}
+    moved = row | {"version": 1 << 41, "at_ms": int(row["at_ms"]) + 20 * DAY}
+    sink.insert("signals", [msgspec.json.encode(one) for one in (gone, moved)], "move")
     assert count(storage, "signals") == before
 
 

@@ -1,1 +1,0 @@
-SELECT * FROM $table FINAL WHERE source = {source:String} AND ($whose)
