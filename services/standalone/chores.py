@@ -1,4 +1,4 @@
-"""Chores on storage: retention of raw events, sealing of settled buckets, the nightly rebuild."""
+"""Chores on storage: retention, sealing of settled buckets, the nightly rebuild."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,39 +7,37 @@ from zoneinfo import ZoneInfo
 
 from services.common.catalog import Catalog
 from services.common.ports import Clock, Storage
+from services.loader.retention import drop_events, drop_rollups
 from services.loader.seal import seal
 from services.standalone.log import SqliteLog
 
-RAW_TABLES = ("events", "event_flags")
-"""What is kept ``events_keep_days``; rows and roll-ups made of it stay."""
-
-OLD_MONTHS = """
-SELECT DISTINCT partition FROM system.parts
-WHERE database = currentDatabase() AND table = {table:String} AND active
-  AND toUnixTimestamp64Milli(toDateTime64(addMonths(
-      parseDateTime(concat(partition, '01'), '%Y%m%d', 'UTC'), 1), 3, 'UTC')) <= {before:Int64}
-ORDER BY partition
-"""
+DAY_MS = 86_400_000
 
 
-class RawRetention:
-    """Drops months of raw events all of which are older than ``keep_ms`` on the log's clock."""
+class StorageRetention:
+    """Forgets raw events ``keep_ms`` old and roll-ups of 25 months, on the log's clock.
 
-    def __init__(self, storage: Storage, log: SqliteLog, keep_ms: int) -> None:
-        """Keep this much of this storage's raw events."""
+    Once a UTC day, since whole days go; after the sealing, since only what is sealed does.
+    """
+
+    def __init__(self, storage: Storage, catalog: Catalog, log: SqliteLog, keep_ms: int) -> None:
+        """Keep this much of the raw events of every source of this catalog."""
         self._storage = storage
+        self._catalog = catalog
         self._log = log
         self._keep_ms = keep_ms
+        self._day = -1
 
-    def run(self) -> list[str]:
-        """Drop what is old; return ``TABLE MONTH`` of each that went."""
-        before = self._log.append_ms() - self._keep_ms
-        gone = []
-        for table in RAW_TABLES:
-            for row in self._storage.query(OLD_MONTHS, {"table": table, "before": before}):
-                month = int(row["partition"])
-                self._storage.command(f"ALTER TABLE {table} DROP PARTITION {month}")
-                gone.append(f"{table} {month}")
+    def run(self) -> int:
+        """Drop what is old; return how many raw events went."""
+        now_ms = self._log.append_ms()
+        if now_ms // DAY_MS == self._day:
+            return 0
+        before_ms = now_ms - self._keep_ms
+        sources = self._catalog.sources()
+        gone = sum(drop_events(self._storage, one.name, before_ms) for one in sources)
+        drop_rollups(self._storage, now_ms)
+        self._day = now_ms // DAY_MS
         return gone
 
 

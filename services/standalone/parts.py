@@ -19,7 +19,7 @@ from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import Policy
-from services.standalone.chores import RawRetention, Sealing
+from services.standalone.chores import DAY_MS, Sealing, StorageRetention
 from services.standalone.engine import Engine
 from services.standalone.folder import Folder
 from services.standalone.log import SqliteLog
@@ -104,8 +104,8 @@ def open_parts(
             metrics=metrics,
             chores=(
                 retention.run,
-                RawRetention(storage, log, settings.events_keep_days * 24 * HOUR_MS).run,
                 Sealing(storage, catalog, log).run,
+                StorageRetention(storage, catalog, log, settings.events_keep_days * DAY_MS).run,
             ),
             on_fatal=on_fatal,
         )

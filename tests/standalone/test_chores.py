@@ -14,7 +14,7 @@ from services.common.clickhouse import ClickHouse, open_storage
 from services.common.errors import UnavailableError
 from services.common.ports import Outgoing
 from services.loader.migrate import migrate
-from services.standalone.chores import Nightly, RawRetention, Sealing
+from services.standalone.chores import Nightly, Sealing, StorageRetention
 from services.standalone.log import SqliteLog
 from services.standalone.upkeep import Upkeep
 from tests.support.clock import ManualClock
@@ -72,22 +72,26 @@ def test_a_chore_that_cannot_be_done_now_does_not_stop_the_others() -> None:
     assert (done, upkeep.trouble) == (["second"], "storage sleeps")
 
 
-def test_months_of_raw_events_go_when_all_of_them_is_old(
-    storage: ClickHouse, tmp_path: Path
+def test_raw_events_go_when_old_and_sealed_once_a_day(
+    storage: ClickHouse, catalog: Catalog, tmp_path: Path
 ) -> None:
-    for number, day in enumerate(("2026-08-31", "2026-09-01", "2026-11-20")):
-        row = {"source": "shop", "address": "v", "event_id": str(number), "version": 1}
-        storage.insert(
-            "events", [msgspec.json.encode(row | {"ts_ms": at(f"{day}T12:00:00")})], str(number)
-        )
+    for number, day in enumerate(("2026-08-30", "2026-09-03", "2026-11-20")):
+        row = {"source": "berlin", "address": "v", "event_id": str(number), "version": 1}
+        row |= {"type": "page_view", "visitor_id": "v", "ts_ms": at(f"{day}T12:00:00")}
+        storage.insert("events", [msgspec.json.encode(row)], str(number))
     clock = ManualClock(at("2026-11-21T00:00:00"))
     errors: list[BaseException] = []
     log = SqliteLog(tmp_path / "log.db", clock, on_fatal=errors.append)
     log.append([Outgoing("", "", b'{"type":"__tick"}')])
-    assert RawRetention(storage, log, 81 * DAY).run() == ["events 202608"]
-    kept = storage.query("SELECT event_id FROM events ORDER BY event_id")
+    retention = StorageRetention(storage, catalog, log, 81 * DAY)
+    assert retention.run() == 0, "what is not sealed stays"
+    Sealing(storage, catalog, log).run()
+    assert retention.run() == 0, "once a day"
+    clock.move(DAY)
+    log.append([Outgoing("", "", b'{"type":"__tick"}')])
+    assert retention.run() == 1
+    kept = storage.query("SELECT event_id FROM events FINAL ORDER BY event_id")
     assert [row["event_id"] for row in kept] == ["1", "2"]
-    assert RawRetention(storage, log, 81 * DAY).run() == []
     log.close()
     assert not errors
 
