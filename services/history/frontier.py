@@ -1,4 +1,4 @@
-"""Where the oldest thing begins that a visitor's live state holds open."""
+"""What a visitor's live state at rest holds open, and since when."""
 
 from services.history.cut import NEVER
 from services.sessionizer.core.codec import Codec
@@ -18,3 +18,11 @@ def open_since_ms(state: bytes | None) -> int:
     cart = unresolved(visitor)
     begun = [visitor.session.start_ms] if visitor.session is not None else []
     return min([*begun, cart.opened_ms] if cart is not None else begun, default=NEVER)
+
+
+def has_open_session(state: bytes | None) -> bool:
+    """Tell whether a visitor's encoded state has an open session."""
+    if state is None:
+        return False
+    visitor = Codec().decode(state).visitor
+    return visitor is not None and visitor.session is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from services.common.hosts import App, guard_hosts, is_loopback
 from services.common.settings import Settings
+from services.history.frontier import has_open_session
 from services.ingest.app import Limits, create_ingest, ingest_first
 from services.metrics_api.app import create_metrics_api
 from services.metrics_api.parts import ApiSettings
@@ -70,9 +72,15 @@ def create_app(parts: Parts, runner: Runner, stopping: Callable[[], bool]) -> Fa
         clock=parts.clock,
         metrics=parts.metrics,
         preview=EnginePreview(parts.engine, parts.rules),
+        open_session=partial(_has_open_session, parts),
         trusted_proxies=settings.trusted_proxies,
         country_header=settings.country_header,
         limits=Limits(in_flight_bytes=settings.in_flight_bytes),
     )
     front = ingest_first(ingest, reads)
     return Face(guard_hosts(front, settings.host, settings.hosts), reads)
+
+
+def _has_open_session(parts: Parts, source: str, visitor_id: str) -> bool:
+    """Tell whether a visitor's session is open, so that a hash of yesterday's salt may go on."""
+    return has_open_session(parts.states.get(f"{source}\x1f{visitor_id}".encode()))
