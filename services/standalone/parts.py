@@ -86,9 +86,7 @@ def open_parts(
         opened.callback(log.close)
         states = SqliteStates(folder.state)
         opened.callback(states.close)
-        if storage is None:
-            storage = open_storage(f"chdb://{folder.clickhouse.resolve()}")
-            opened.callback(storage.close)
+        storage = _open_storage(folder, opened) if storage is None else storage
         migrate(storage)
         retention = LogRetention(
             log,
@@ -96,17 +94,15 @@ def open_parts(
             keep_ms=settings.log_keep_hours * HOUR_MS,
             keep_bytes=settings.log_keep_bytes,
         )
+        sealing = Sealing(storage, catalog, log)
+        forgetting = StorageRetention(storage, catalog, log, settings.events_keep_days * DAY_MS)
         engine = Engine(
             Partition(rules, states, states.meta(), time=policy.time),
             log,
             states,
             MarkingSink(storage, clock),
             metrics=metrics,
-            chores=(
-                retention.run,
-                Sealing(storage, catalog, log).run,
-                StorageRetention(storage, catalog, log, settings.events_keep_days * DAY_MS).run,
-            ),
+            chores=(retention.run, sealing.run, forgetting.run),
             on_fatal=on_fatal,
         )
         return Parts(
@@ -123,3 +119,9 @@ def open_parts(
             engine=engine,
             closing=opened.pop_all(),
         )
+
+
+def _open_storage(folder: Folder, opened: ExitStack) -> ClickHouse:
+    storage = open_storage(f"chdb://{folder.clickhouse.resolve()}")
+    opened.callback(storage.close)
+    return storage
