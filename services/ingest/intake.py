@@ -13,7 +13,7 @@ from functools import partial
 from msgspec import Struct
 
 from schemas.body import split
-from schemas.context import Context, Salts, Site, site
+from schemas.context import Context, Salts, Site
 from schemas.ids import dead_letter_id
 from schemas.normalise import Prepared, prepare
 from schemas.refusal import BodyRefusal, Refusal, Warned
@@ -21,9 +21,10 @@ from schemas.rows import DeadLetter
 from services.common.catalog import Catalog
 from services.common.catalog_rows import Grant, Source
 from services.common.ports import Clock
+from services.common.sites import site_of
 from services.ingest.answers import RefusalError
 from services.ingest.client import Caller
-from services.sessionizer.core.policy import Policy, SourceRules
+from services.sessionizer.core.policy import Policy, Rules
 
 OpenSession = Callable[[str, str], bool]
 """Tells whether a visitor (source, visitor id) has an open session now."""
@@ -62,7 +63,7 @@ class Intake:
     def __init__(
         self,
         catalog: Catalog,
-        rules: Callable[[str], SourceRules],
+        rules: Rules,
         clock: Clock,
         open_session: OpenSession | None = None,
     ) -> None:
@@ -120,7 +121,7 @@ class Intake:
         if known and known[0] == source and known[1] == policy:
             made = known[2]
         else:
-            made = _make_site(source, policy)
+            made = site_of(source, policy)
         self._sites[source.name] = (source, policy, made)
         return made
 
@@ -140,19 +141,6 @@ def _judge(items: list[bytes], context: Context) -> Batch:
     if batch.refusals:
         batch.letters = _letters(items, batch.refusals, context)
     return batch
-
-
-def _make_site(source: Source, policy: Policy) -> Site:
-    return site(
-        source.name,
-        currency=source.currency,
-        hosts=list(source.hosts),
-        timezone=source.timezone,
-        page_paths=policy.page_paths,
-        exclude_addresses=policy.exclude.addresses,
-        exclude_users=policy.exclude.users,
-        exclude_hosts=policy.exclude.hosts,
-    )
 
 
 def _random_id() -> str:
