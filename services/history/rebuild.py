@@ -21,9 +21,8 @@ from services.history.cut import NEVER, TimedRow, anchor_ms, cut_ms
 from services.history.groups import Portion, all_portions, portions_of
 from services.history.stored import AnyRow, Key, events_of, key_of, rows_of
 from services.sessionizer.core.batch import Rows, fold_history
-from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.policy import Rules
 
-Rules = Callable[[str], SourceRules]
 LiveFrom = Callable[[str, str], int]
 Write = Callable[[str, list[bytes]], None]
 """Takes a table and its JSON lines; marks sealed buckets dirty before it inserts."""

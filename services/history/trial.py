@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from services.common.ports import Progress, Storage, nothing
 from services.history.groups import portions_of
-from services.history.rebuild import Rules, Task, addresses_between
+from services.history.rebuild import Task, addresses_between
 from services.history.stored import events_of
 from services.sessionizer.core.batch import Rows, fold_history
+from services.sessionizer.core.policy import Rules
 
 
 class Numbers(Struct):

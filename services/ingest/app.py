@@ -6,7 +6,7 @@ is kept; what fails before that is answered so that the client sends the whole b
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -37,7 +37,7 @@ from services.ingest.request import (
 )
 from services.ingest.store import Store
 from services.ingest.tally import Tally
-from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.policy import Rules
 
 PATHS = frozenset({"/v1/events", "/v1/events/"})
 STORES = frozenset({"POST", "OPTIONS"})
@@ -167,7 +167,7 @@ def create_ingest(
     dead_letters: DeadLetters,
     catalog: Catalog,
     *,
-    rules: Callable[[str], SourceRules],
+    rules: Rules,
     clock: Clock,
     metrics: Metrics,
     preview: Previewer | None = None,

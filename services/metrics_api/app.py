@@ -1,6 +1,6 @@
 """The composition root of the reading side: one FastAPI app over the parts it is handed."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -37,7 +37,7 @@ from services.metrics_api import (
 from services.metrics_api.follow import Followers
 from services.metrics_api.parts import ApiSettings, Parts
 from services.metrics_api.store import Store
-from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.policy import Rules
 
 SHAPES = (
     shapes.Session,
@@ -76,7 +76,7 @@ def create_metrics_api(
     live: LiveView,
     feed: SignalFeed,
     catalog: Catalog,
-    rules: Callable[[str], SourceRules],
+    rules: Rules,
     clock: Clock,
     forget: Forget,
     health: PipelineHealth,

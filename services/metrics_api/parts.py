@@ -1,6 +1,5 @@
 """What the reading side is made of: handed in by a composition root, never built here."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -12,7 +11,7 @@ from services.common.metrics import Metrics
 from services.common.ports import Clock, Forget, LiveView, PipelineHealth
 from services.metrics_api.follow import Followers
 from services.metrics_api.store import Store
-from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.policy import Rules
 
 
 class Access(Struct, frozen=True):
@@ -49,7 +48,7 @@ class Parts:
     live: LiveView
     followers: Followers
     catalog: Catalog
-    rules: Callable[[str], SourceRules]
+    rules: Rules
     clock: Clock
     forget: Forget
     health: PipelineHealth

@@ -1,7 +1,7 @@
 """``dry_run``: what events would do to the live state, folded onto copies and thrown away."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from schemas.event import Event, address_of
 from services.metrics_api.shapes import Cart, shape
 from services.sessionizer.core.admission import state_key
 from services.sessionizer.core.live import preview
-from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.policy import Rules, SourceRules
 from services.sessionizer.core.stages import stage_name, stage_of
 from services.standalone.fold import Fold
 from services.standalone.live import Asked, ask
@@ -21,7 +21,7 @@ INTERNAL = frozenset({"version", "deleted"})
 class EnginePreview:
     """Previews on the live states. Only looking them up takes the fold's time."""
 
-    def __init__(self, engine: Asked, rules: Callable[[str], SourceRules]) -> None:
+    def __init__(self, engine: Asked, rules: Rules) -> None:
         """Preview on this engine's states under these rules."""
         self._engine = engine
         self._rules = rules

@@ -6,7 +6,7 @@ aside and found anew.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from msgspec import Struct
 from msgspec.json import encode
@@ -20,9 +20,8 @@ from services.sessionizer.core.codec import State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.folding import fold_run, meet, pass_time
 from services.sessionizer.core.links import aliases_of, day_of, in_window, order_alias
-from services.sessionizer.core.policy import Links, SourceRules
+from services.sessionizer.core.policy import Links, Rules, SourceRules
 
-Rules = Callable[[str], SourceRules]
 Address = tuple[str, str]
 """Source and address."""
 

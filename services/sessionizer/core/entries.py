@@ -4,14 +4,14 @@ Two generations make the least-recently-used rule cheap: what is looked up moves
 when that is full, the old one goes, but for what still waits, changed, or is being committed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from msgspec import Struct, field
 
 from services.common.ports import StateReader
 from services.sessionizer.core.admission import Waiting
 from services.sessionizer.core.codec import Codec, State, head_of
-from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.policy import Rules, SourceRules
 
 UNKNOWN = -1
 
@@ -53,9 +53,7 @@ class Entry(Struct, eq=False, gc=False):
 class Entries:
     """Entries by key, looked up in the overlay first, then in the states at rest."""
 
-    def __init__(
-        self, rules: Callable[[str], SourceRules], states: StateReader, codec: Codec, limit: int
-    ) -> None:
+    def __init__(self, rules: Rules, states: StateReader, codec: Codec, limit: int) -> None:
         self._rules = rules
         self._states = states
         self._codec = codec

@@ -6,7 +6,6 @@ transaction and then says ``committed()``; whatever fails after folding began en
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from schemas.rows import SignalRow
@@ -19,7 +18,7 @@ from services.sessionizer.core.folding import fold_run, meet
 from services.sessionizer.core.intake import Intake
 from services.sessionizer.core.live import Live, settled_view
 from services.sessionizer.core.logclock import LogClock
-from services.sessionizer.core.policy import SourceRules, Time
+from services.sessionizer.core.policy import Rules, Time
 from services.sessionizer.core.routes import Routes
 from services.sessionizer.core.schedule import Schedule
 
@@ -44,7 +43,7 @@ class Partition:
 
     def __init__(
         self,
-        rules: Callable[[str], SourceRules],
+        rules: Rules,
         states: StateReader,
         meta: PartitionMeta | None = None,
         *,

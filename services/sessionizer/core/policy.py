@@ -1,9 +1,10 @@
 """The policy: every threshold and table that decides a number, versioned, in one frozen object.
 
-Defaults are DESIGN.md's *Rules*. A policy file (TOML) overrides single values; its reader is
+Defaults are DESIGN's *Rules*. A policy file (TOML) overrides single values; its reader is
 ``services.common.policy_file``. Durations are milliseconds and end in ``_ms``.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct, field
@@ -155,3 +156,7 @@ class SourceRules(Struct, frozen=True):
 
     policy: Policy = field(default_factory=Policy)
     currency: str = "USD"
+
+
+Rules = Callable[[str], SourceRules]
+"""The rules of a source, by its name."""

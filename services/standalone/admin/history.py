@@ -17,10 +17,10 @@ from services.formats.numbering import numbered
 from services.formats.registry import format_named
 from services.history.frontier import open_since_ms
 from services.history.intake import Rejected, Report, store
-from services.history.rebuild import Rules, Summary, Task, addresses_between, marked, rebuild
+from services.history.rebuild import Summary, Task, addresses_between, marked, rebuild
 from services.history.trial import Trial, trial
 from services.loader.marks import MarkingSink
-from services.sessionizer.core.policy import SourceRules
+from services.sessionizer.core.policy import Rules, SourceRules
 from services.standalone.admin.arguments import optional, required
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command
