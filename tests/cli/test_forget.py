@@ -108,7 +108,7 @@ def letter(number: int, original: str) -> DeadLetter:
 def fill(parts: Parts, clock: ManualClock) -> list[Path]:
     """Let three visitors leave traces everywhere, old and new; return where they may lie."""
     send(parts, clock, *visit(GONE, user_id=USER, cart_id="c-1"), *visit(STAYS))
-    pass_time(parts, clock, 45)
+    pass_time(parts, clock, 32)
     refused = [letter(1, f'{{"visitor_id":"{GONE}","ts_ms":-1}}'), letter(2, '{"ts_ms":-1}')]
     parts.storage.insert("dead_letters", [msgspec.json.encode(one) for one in refused], "")
     send(parts, clock, *visit(LAPTOP, user_id=USER))
@@ -131,7 +131,7 @@ def test_a_visitor_leaves_no_trace_and_others_stay(parts: Parts, clock: ManualCl
     assert went["log"] >= 4
     assert parts.engine.fold.visitor("shop", GONE) is None
     assert holding(USER, *places), "the laptop is still known as the user's"
-    pass_time(parts, clock, 60)
+    pass_time(parts, clock, 32)
     assert holding(GONE, *places) == [], "nor does time bring anything back"
     (closed,) = [
         row for row in answers(parts, STAYS)["sessions"] if row["started_ms"] > START_MS + 60_000
@@ -155,7 +155,7 @@ def test_a_later_event_of_the_same_visitor_starts_fresh(parts: Parts, clock: Man
     live = parts.engine.fold.visitor("shop", GONE)
     assert live is not None
     assert (live["lifetime_stage"], live["cart"]) == ("discovery", None)
-    pass_time(parts, clock, 45)
+    pass_time(parts, clock, 32)
     (session,) = answers(parts, GONE)["sessions"]
     assert (session["page_views"], session["user_id"]) == (1, "")
 

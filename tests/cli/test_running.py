@@ -1,9 +1,13 @@
 """Commands beside a running ``waymark run``: through its control socket."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from tests.cli.conftest import Shop
 from tests.support.process import eventually
@@ -175,6 +179,30 @@ def test_who_is_forgotten_is_gone_and_starts_fresh(shop: Shop) -> None:
     live = eventually(lambda: shop.rows("events", source="shop", visitor_id="leaves"))
     assert live[0].get("user_id", "") == ""
     assert len(shop.rows("events", source="shop", visitor_id="stays")) == 1
+
+
+def test_deleting_a_visitor_over_http_is_the_same_command(shop: Shop) -> None:
+    token = shop("keys", "create", "--kind", "read", "--json").json()["secret"]
+    shop.post(view("deleted", now_ms()))
+    eventually(lambda: shop.rows("events", source="shop", visitor_id="deleted"))
+    answer = httpx.delete(
+        f"{shop.url}/v1/visitors/deleted",
+        params={"source": "shop"},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["erased"]["events"] == 1
+    assert shop.rows("events", source="shop", visitor_id="deleted") == []
+
+
+def test_the_installed_command_is_the_same(shop: Shop) -> None:
+    command = Path(sys.executable).with_name("waymark")
+    done = subprocess.run(
+        [command, "sources", "ls", "--data", shop.data, "--json"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "shop" in [row["name"] for row in json.loads(done.stdout)]
 
 
 def test_doctor_and_migrate_tell_that_all_is_well(shop: Shop) -> None:
