@@ -5,27 +5,16 @@ What a caller gives is never put into text: values travel as bound parameters (`
 
 import re
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from string import Template
 
+from services.common.named_sql import NamedSql
 from services.metrics_api.facts import Fact
 
 DAY = 86_400_000
 _WORD = re.compile(r"[a-z_]\w*")
 Range = tuple[int, int]
 
-
-@cache
-def _template(name: str) -> Template:
-    folder = resources.files("services.metrics_api") / "queries"
-    lines = (folder / f"{name}.sql").read_text("utf-8").splitlines()
-    return Template("\n".join(line for line in lines if not line.startswith("--")))
-
-
-def text(name: str, **slots: str) -> str:
-    """Return the text of ``queries/NAME.sql`` with its slots filled."""
-    return _template(name).substitute(slots)
+text = NamedSql("services.metrics_api")
 
 
 def within(
@@ -63,7 +52,7 @@ def facts_sql(fact: Fact, ranges: Sequence[Range], used: str) -> str:
         ordered = within("at_ms", "r", ranges, before=DAY, after=3 * DAY)
     elif not fact.whole:
         ordered = within("at_ms", "r", ranges)
-    outer = pruned(_template(fact.name).template, used)
+    outer = pruned(text.template(fact.name).template, used)
     near = "1" if fact.whole else text("orders_near", kinds="kind = 'order'", ordered=ordered)
     back = text("orders_near", kinds="kind != 'order'", ordered=ordered)
     buying = text("ordering_sessions", orders=_inner("orders", "whose_session_id", picked=near))
@@ -79,7 +68,7 @@ def facts_sql(fact: Fact, ranges: Sequence[Range], used: str) -> str:
 
 def _inner(name: str, used: str, **slots: str) -> str:
     """Return a statement that another reads from, without the columns that one does not use."""
-    return Template(pruned(_template(name).template, f"{used} order_id")).substitute(slots)
+    return Template(pruned(text.template(name).template, f"{used} order_id")).substitute(slots)
 
 
 def pruned(sql: str, used: str) -> str:

@@ -7,13 +7,12 @@ from gathering requests without end: beyond it a caller is told to come again.
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import resources
 from typing import Any, TypeVar
 
 from services.common.clickhouse import POOL
 from services.common.errors import FatalError, InvalidError, OverloadedError
 from services.common.metrics import Metrics
+from services.common.named_sql import NamedSql
 from services.common.ports import Storage
 
 THREADS = POOL - 1
@@ -22,12 +21,7 @@ WAITING = 64
 
 T = TypeVar("T")
 
-
-@cache
-def entity_sql(name: str) -> str:
-    """Return the text of ``queries/entities/NAME.sql``."""
-    folder = resources.files("services.metrics_api").joinpath("queries", "entities")
-    return folder.joinpath(f"{name}.sql").read_text(encoding="utf-8")
+entity_sql = NamedSql("services.metrics_api", "queries/entities")
 
 
 class Trusted:

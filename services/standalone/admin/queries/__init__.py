@@ -1,10 +1,5 @@
 """One file for each statement; ``text`` reads it."""
 
-from functools import cache
-from importlib.resources import files
+from services.common.named_sql import NamedSql
 
-
-@cache
-def text(name: str) -> str:
-    """Return the statement of ``NAME.sql``."""
-    return (files(__package__) / f"{name}.sql").read_text("utf-8")
+text = NamedSql("services.standalone.admin")
