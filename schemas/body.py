@@ -13,7 +13,7 @@ from schemas.refusal import BodyRefusal
 MAX_BODY_BYTES = 500 * 1024
 MAX_ITEMS = 2_500
 MAX_ITEM_BYTES = 32 * 1024
-"""Limits after decompression (PROTOCOLS.md 1.3); an item over its own is refused alone."""
+"""Segment's limits, after decompression; an item over its own is refused alone."""
 
 _BOM = b"\xef\xbb\xbf"
 _WHITE = b" \t\r\n"

@@ -71,7 +71,7 @@ class Grant(Struct, frozen=True):
 
     @property
     def provisional(self) -> bool:
-        """Tell whether its orders wait for a server's copy (API.md, *Settings*)."""
+        """Tell whether its orders wait for a server's copy (docs/api.md, *Settings*)."""
         return self.key.kind == "browser" and self.source.server_orders
 
     @property

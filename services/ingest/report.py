@@ -17,7 +17,7 @@ MONEY = frozenset({*AMOUNTS, "abandoned_value", "price"})
 
 
 def report(batch: Batch) -> bytes:
-    """Return the answer to a request whose events are in the log (API.md, *Ingest*)."""
+    """Return the answer to a request whose events are in the log (docs/api.md, *Ingest*)."""
     if not batch.refusals and not batch.warnings:
         return b'{"received":%d,"accepted":%d,"errors":[]}' % (batch.received, batch.received)
     return msgspec.json.encode(_verdict(batch))

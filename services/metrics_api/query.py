@@ -1,4 +1,4 @@
-"""A question in, rows out, exactly as API.md words them (*Metrics*).
+"""A question in, rows out, exactly as docs/api.md words them (*Metrics*).
 
 ``rows`` answers from storage; metrics of *now* (``kind == "now"``) come from the live view:
 ``now_rows``. Both raise ``InvalidError`` naming the parameter and value they cannot take.

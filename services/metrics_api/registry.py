@@ -1,7 +1,7 @@
 """Every metric in one closed table; ``docs/definitions.md`` is generated from it.
 
 A metric is a measure of a fact (count, sum) or one measure over another (rate, mean). Names,
-units and wording are API.md's; what a measure counts stands in the fact's SQL file.
+units and wording are docs/api.md's; what a measure counts stands in the fact's SQL file.
 """
 
 from services.metrics_api.metric import Metric

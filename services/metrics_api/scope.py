@@ -1,8 +1,8 @@
 """Which source a question is about.
 
-DESIGN, *Words*, and API.md, *Entities*: ``source`` is required where token or installation has more
-than one, else 400 naming them. The demo is out unless named once another source has events. What a
-token does not cover answers exactly like what does not exist.
+DESIGN, *Words*, and docs/api.md, *Entities*: ``source`` is required where token or installation
+has more than one, else 400 naming them. The demo is out unless named once another source has
+events. What a token does not cover answers exactly like what does not exist.
 """
 
 from collections.abc import Sequence

@@ -58,7 +58,7 @@ class SessionQuery(ListQuery):
     @field_validator("stage", "dropped_at", mode="before")
     @classmethod
     def any_case(cls, value: object) -> object:
-        """Take stages in any case (API.md, *Metrics*)."""
+        """Take stages in any case (docs/api.md, *Metrics*)."""
         return value.lower() if isinstance(value, str) else value
 
 
@@ -151,8 +151,8 @@ async def joined(parts: Parts, rows: list[dict[str, Any]]) -> list[dict[str, Any
 def money_of(orders: list[dict[str, Any]], currency: str) -> dict[str, Any]:
     """Return a session's orders, revenue and currency.
 
-    Provisional orders count in no money (API.md, *Entities*). Currencies are never added: where
-    orders are in several, revenue is null and the currency empty.
+    Provisional orders count in no money (docs/api.md, *Entities*). Currencies are never added:
+    where orders are in several, revenue is null and the currency empty.
     """
     counted = [order for order in orders if not order["provisional"]]
     currencies = {order["currency"] for order in counted} or {currency}

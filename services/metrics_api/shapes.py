@@ -1,4 +1,4 @@
-"""What the entity endpoints answer: one struct a noun, names fixed by API.md.
+"""What the entity endpoints answer: one struct a noun, names fixed by docs/api.md.
 
 Built from a row of storage (or of the feed: the same names) by ``shape``; money turns into decimal
 strings on the way, everything else passes as it stands. The OpenAPI page is made from them.

@@ -45,7 +45,7 @@ class ForgetHere:
 
 
 def open_reads(settings: Settings) -> bool:
-    """Tell whether reads need no token (API.md: on loopback, unless the settings say otherwise)."""
+    """Tell whether reads need no token: on loopback, unless the settings say otherwise."""
     return is_loopback(settings.host) if settings.open_reads is None else settings.open_reads
 
 

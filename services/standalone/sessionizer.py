@@ -1,6 +1,6 @@
 """The loop that turns the log into states, rows and signals; the only one that moves the fold.
 
-One turn, in this order (STYLE: offsets after effects, always):
+One turn, in this order (the position moves after its effects, always):
 
 1. Answer questions to the fold (live view) that came from other threads.
 2. Read records after the last one read, and apply them one by one, answering between them.

@@ -1,4 +1,4 @@
-"""The metrics computed plainly from the rows, a second time, from API.md's wording alone."""
+"""The metrics computed plainly from the rows, a second time, from docs/api.md's wording alone."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
