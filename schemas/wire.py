@@ -14,7 +14,6 @@ from schemas.event import CouponStatus, Origin, PageKind, SurveyKind
 Amount = int | float | str
 """Money in major units: ``35.79`` or ``"35.79"``."""
 
-Text = Annotated[str, Meta(max_length=32_768)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Id = Annotated[str, Meta(max_length=200)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]

@@ -20,7 +20,6 @@ Name = Literal[
     "waymark_log_end_offset",
     "waymark_log_clock_behind_seconds",
     "waymark_sessionizer_applied_offset",
-    "waymark_sessionizer_events_total",
     "waymark_sessionizer_lag_records",
     "waymark_sessionizer_rows_total",
     "waymark_loader_rows_total",
@@ -35,9 +34,6 @@ Name = Literal[
 
 IngestOutcome = Literal["accepted", "refused"]
 """How an item that reached ingest ended."""
-
-FoldOutcome = Literal["folded", "repeat", "late", "late_order", "stateless", "poison", "control"]
-"""How an event that reached the sessionizer ended; every event ends as exactly one."""
 
 
 class Spec(Struct, frozen=True):
@@ -103,12 +99,6 @@ SPECS: dict[Name, Spec] = {
         "Newest log record all of whose events have settled.",
         "It trails the end by the grace (30 s) when all is well.",
     ),
-    "waymark_sessionizer_events_total": Spec(
-        "counter",
-        "Events by how they ended in the fold.",
-        "Many `late` or `repeat`: a storefront sends old or doubled events; see `waymark doctor`.",
-        ("outcome",),
-    ),
     "waymark_sessionizer_lag_records": Spec(
         "gauge",
         "Log records not yet read by the sessionizer.",
@@ -116,8 +106,8 @@ SPECS: dict[Name, Spec] = {
     ),
     "waymark_sessionizer_rows_total": Spec(
         "counter",
-        "Rows emitted, by table.",
-        "No sessions while events come: look at the log for errors.",
+        "Rows emitted, by table; event_flags are late events, dead_letters lines nobody can read.",
+        "No sessions while events come: the log of the process. Many late: a clock or a queue.",
         ("table",),
     ),
     "waymark_loader_rows_total": Spec(
