@@ -34,15 +34,6 @@ class Check(Struct, frozen=True):
 def run(context: AdminContext, _args: dict[str, Any]) -> dict[str, Any]:
     """Return every check and the worst verdict; a check that fails is itself a finding."""
     checks = [_guarded(check, context) for check in CHECKS]
-    return _report(checks)
-
-
-def closed(error: WaymarkError) -> dict[str, Any]:
-    """Return the report of an installation whose parts would not open."""
-    return _report([Check("open", "wrong", str(error), "mend what the message names")])
-
-
-def _report(checks: list[Check]) -> dict[str, Any]:
     verdicts = {check.verdict for check in checks}
     worst = next(one for one in ("wrong", "note", "ok") if one in verdicts)
     report = {"well": worst != "wrong", "verdict": worst, "checks": checks}
