@@ -1,5 +1,7 @@
 """Commands on a folder that nothing runs on, and settings that are wrong."""
 
+import gzip
+import itertools
 import json
 from pathlib import Path
 
@@ -37,7 +39,7 @@ def test_history_from_an_empty_folder_to_a_backup_and_back(still: Shop, tmp_path
 def test_a_wrong_setting_stops_the_start_and_is_named(
     commands: Commands, tmp_path: Path, name: str, value: str
 ) -> None:
-    done = commands.run("run", "--data", tmp_path / "data", **{name: value})
+    done = commands.run("run", "--data", tmp_path / "data", **{"WAYMARK_PORT": "0", name: value})
     assert done.status == 2
     assert name in done.err or value in done.err
     assert "Traceback" not in done.err
@@ -52,9 +54,14 @@ def test_without_a_command_help_shows_them_all(commands: Commands) -> None:
         assert commands.run(name, "--help").status == 0
 
 
-def test_a_real_file_is_imported_and_its_cut_last_line_named(still: Shop, test_data: Path) -> None:
-    done = still("import", test_data / "rees46-2019-oct.csv.gz", "--format", "rees46", "--json")
+def test_the_head_of_a_real_file_is_imported_and_its_cut_last_line_named(
+    still: Shop, test_data: Path, tmp_path: Path
+) -> None:
+    with gzip.open(test_data / "rees46-2019-oct.csv.gz") as whole:
+        head = b"".join(itertools.islice(whole, 301))
+    file = tmp_path / "head.csv.gz"
+    file.write_bytes(gzip.compress(head[:-40]))
+    done = still("import", file, "--format", "rees46", "--json")
     assert done.status == 1, done.err
     (result,) = json.loads(done.out)
-    assert result["rejected"] == 1
-    assert result["rebuilt"]["tables"]["sessions"]["new"] == 4518
+    assert (result["events"], result["rejected"], result["named"][0]["line"]) == (299, 1, 301)
