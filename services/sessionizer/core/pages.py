@@ -32,6 +32,8 @@ def add(s: Session, event: Event, rules: SourceRules) -> bool:
     path, kind = event.path, event.page_kind
     category = event.products[0].category if event.products else ""
     offset_ms = event.ts_ms - s.start_ms
+    if s.clicks and event.ts_ms - s.clicks[-1].ts_ms > rules.policy.friction.rage_window_ms:
+        s.clicks = None  # nothing can complete them any more
     pages = s.pages
     place = len(pages)
     if (

@@ -129,7 +129,8 @@ class Session(Struct, array_like=True, gc=False):
     ``page_engaged_ms`` is what page_leave events stated of the newest page, -1 for nothing;
     ``over_ms`` the offset of the first page that found no room in ``pages``, -1 for none, and
     ``exit_path`` then the newest one's path. ``turned`` and ``looped``
-    are the numbers of the first step that former patterns have not used up.
+    are the numbers of the first step that former patterns have not used up; of the ``steps`` each
+    leads back to the one before the last.
     """
 
     id: bytes

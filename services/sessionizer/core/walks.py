@@ -9,43 +9,39 @@ from schemas.event import Event
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.state import Session, Step, Visitor
 
+SHORTEST = 3
+"""Places of the shorter pattern: there, away and back."""
+
 
 def walk(
     s: Session, path: str, page: int, offset_ms: int, event_id: str, rules: SourceRules
 ) -> bool:
     """Note the place a page leads to; tell whether it was left by the step before the last.
 
-    ``page`` is its place among the session's pages, -1 where it found no room there. Forgets the
-    places that no pattern can reach back to: all but the last two once they are older than a loop
-    takes, and those before the newest eight.
+    ``page`` is its place among the session's pages, -1 where it found no room there. Only places
+    that a pattern may still reach back to are kept: both patterns go to and fro, so whoever goes
+    on instead of back leaves all but the last place and this one behind.
     """
     steps = s.steps
     n = len(steps)
     number = 0
+    back = False
     if n:
         last = steps[-1]
         if (last.path or s.pages[last.page].path) == path:
             return False
         number = last.number + 1
-        if n > 2:  # noqa: PLR2004 - a pattern needs the last two places, whatever their age
-            _forget(steps, n, offset_ms, rules)
+        if n > 1:
+            back = _path(s, steps[-2]) == path
+            most = max(2 * rules.policy.friction.loop_visits, SHORTEST) if back else 2
+            if n >= most:
+                del steps[: n + 1 - most]
     steps.append(Step(number, page, offset_ms, event_id, path if page < 0 else ""))
-    return n > 1 and _path(s, steps[-3]) == path
+    return back
 
 
 def _path(s: Session, step: Step) -> str:
     return step.path or s.pages[step.page].path
-
-
-def _forget(steps: list[Step], n: int, offset_ms: int, rules: SourceRules) -> None:
-    limits = rules.policy.friction
-    oldest = offset_ms - limits.loop_window_ms
-    if n < 2 * limits.loop_visits and steps[0].offset_ms >= oldest:
-        return
-    gone = max(0, n + 1 - 2 * limits.loop_visits)
-    while gone < n - 2 and steps[gone].offset_ms < oldest:
-        gone += 1
-    del steps[:gone]
 
 
 def u_turn(v: Visitor, event: Event, rules: SourceRules) -> str:
@@ -54,15 +50,11 @@ def u_turn(v: Visitor, event: Event, rules: SourceRules) -> str:
     Returns the event of the first look at the page; the second may begin the next pattern.
     """
     s = v.session
-    if s is None or len(s.steps) < 3 or not _arrived(s, event):  # noqa: PLR2004 - there, away, back
+    if s is None or len(s.steps) < SHORTEST or not _arrived(s, event):
         return ""
-    there, away, back = s.steps[-3:]
-    if there.number < s.turned:
-        return ""
-    if (
-        _path(s, there) != _path(s, back)
-        or back.offset_ms - away.offset_ms > rules.policy.friction.u_turn_ms
-    ):
+    there, away, back = s.steps[-SHORTEST:]
+    late = back.offset_ms - away.offset_ms > rules.policy.friction.u_turn_ms
+    if there.number < s.turned or late:
         return ""
     s.turned = back.number
     return there.event_id
@@ -80,9 +72,6 @@ def loop(v: Visitor, event: Event, rules: SourceRules) -> str:
         return ""
     lap = s.steps[-need:]
     if lap[0].number < s.looped or lap[-1].offset_ms - lap[0].offset_ms > limits.loop_window_ms:
-        return ""
-    paths = [_path(s, step) for step in lap]
-    if paths[2:] != paths[:-2]:
         return ""
     s.looped = lap[-1].number + 1
     return lap[0].event_id
