@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -127,7 +128,7 @@ def rest(visitors: int) -> dict[str, float]:
     partition = Partition(lambda _: rules, states)
     before = _resident_bytes()
     tick = LogRecord(visitors * 2, START_MS + visitors * 4 + 60_000, b'{"type":"__tick"}')
-    for record in [*resting_log(visitors), tick]:
+    for record in chain(resting_log(visitors), [tick]):  # never the whole log in memory
         partition.apply(record)
         changes = partition.take()
         states.commit(changes)
