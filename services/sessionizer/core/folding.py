@@ -32,8 +32,8 @@ def fold_run(state: State, run: Sequence[Waiting], rules: SourceRules, out: Out)
     assert visitor is not None  # noqa: S101  the caller's promise, for the type checker
     for item in run:
         fold(visitor, item[5], rules, out)
-    state.frontier_ms, state.frontier_rank, state.frontier_id = item[:3]
-    remember(state, item[4] if len(run) == 1 else b"".join([item[4] for item in run]))
+    state.frontier_ms, state.frontier_rank, state.frontier_id, _, digest, _ = item
+    remember(state, digest if len(run) == 1 else b"".join([item[4] for item in run]))
 
 
 def remember(state: State, digests: bytes) -> None:

@@ -92,7 +92,7 @@ class Partition:
             return []
         before = (self._last, self._clock.clock_ms, self._clock.hold_ms)
         self._clock.move(record.append_ms)
-        self._out.clock_ms = self._clock.clock_ms
+        self._out.move(self._clock.clock_ms)
         events, poisons = self._reader.read(record)
         touched = self._intake.admit(events, record, poisons)
         if touched:
@@ -121,22 +121,15 @@ class Partition:
                         self._settle_entry(entry, limit)
 
     def _settle_entry(self, entry: Entry, limit: int) -> None:
-        run = entry.waiting
-        if entry.last_append <= limit:
-            entry.waiting = []
-            entry.pending.clear()
-            entry.mixed = False
-        else:
-            count = _last_settled(run, limit) if entry.mixed else _first_unsettled(run, limit)
-            if not count:
-                return
-            run, entry.waiting = run[:count], run[count:]
-            entry.pending.difference_update([item[4] for item in run])
+        run = _settled(entry, limit)
+        if not run:
+            return
         state = entry.state
         visitor = state.visitor or meet(state, entry.source, entry.address)
         fold_run(state, run, entry.rules, self._out)
         state.seen_ms = entry.last_append
-        self._entries.mark(entry)
+        if not entry.dirty:
+            self._entries.mark(entry)
         if not state.emit_ms:
             state.emit_ms = self._clock.clock_ms + entry.rules.policy.time.emit_every_ms
             self._schedule.put(entry)
@@ -213,6 +206,32 @@ class Partition:
     def live_signals(self) -> list[SignalRow]:
         """Return the signals that waiting events would emit; none of them is final."""
         return self._live.signals()
+
+
+def _settled(entry: Entry, limit: int) -> list[Waiting]:
+    """Take the waiting events that are to be folded off the entry and return them.
+
+    They go up to the last whose grace is over; where append times grow along them, that is told
+    from the front, and it is mostly one.
+    """
+    waiting = entry.waiting
+    if entry.last_append <= limit:
+        entry.waiting = []
+        entry.pending.clear()
+        entry.mixed = False
+        return waiting
+    if entry.mixed:
+        count = _last_settled(waiting, limit)
+    elif waiting[0][3] > limit:
+        return []
+    elif waiting[1][3] > limit:
+        entry.pending.discard(waiting[0][4])
+        return [waiting.pop(0)]
+    else:
+        count = _first_unsettled(waiting, limit)
+    run, entry.waiting = waiting[:count], waiting[count:]
+    entry.pending.difference_update([item[4] for item in run])
+    return run
 
 
 def _first_unsettled(waiting: list[Waiting], limit: int) -> int:
