@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
+from schemas.clocks import EARLIEST_MS, skew
 from schemas.refusal import Warned
-from schemas.times import EARLIEST_MS, skew
 from schemas.urls import plain_host
 
 KeyKind = Literal["server", "browser", "test"]

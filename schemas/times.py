@@ -5,23 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
+from schemas.clocks import EARLIEST_MS, LATEST_MS, skew
 from schemas.refusal import Refusal, shown
 
 if TYPE_CHECKING:
     from schemas.context import Context
     from schemas.wire import Draft
 
-SKEW_MS = 30_000
-"""A client clock within this of ours is taken as it is, so that a retry keeps its time."""
-
 AHEAD_MS = 24 * 3_600_000
 """A time further ahead than this, on a clock that cannot be corrected, is no clock's error."""
-
-EARLIEST_MS = 631_152_000_000
-"""1990-01-01: no storefront has events of before."""
-
-LATEST_MS = 4_102_444_800_000
-"""2100-01-01."""
 
 _SECONDS_BELOW = 100_000_000_000
 _ZULU = ("Z", "z")
@@ -45,12 +37,6 @@ def now(draft: Draft, ctx: Context) -> Refusal | None:
     """Give what says no time that of its arrival."""
     draft["ts_ms"] = ctx.received_ms
     return None
-
-
-def skew(sent_ms: int, received_ms: int) -> int:
-    """Return by how much a client's clock is to be corrected: 0 unless it is far off."""
-    ahead = received_ms - sent_ms
-    return 0 if -SKEW_MS <= ahead <= SKEW_MS else ahead
 
 
 def when(draft: Draft, ctx: Context) -> Refusal | None:
