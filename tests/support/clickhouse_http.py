@@ -6,6 +6,7 @@ formats, errors with their code. It stands where no server binary is at hand.
 
 import os
 import re
+import sys
 import tempfile
 import threading
 import zlib
@@ -17,8 +18,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import chdb
-import zstandard
 from chdb._exceptions import ChdbError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 _SETTING = re.compile(r"[a-z][a-z0-9_]*")
 _TRANSPORT = {
@@ -150,7 +155,7 @@ def _decoded(body: bytes, encoding: str) -> bytes:
     if encoding == "gzip":
         return zlib.decompress(body, 31)
     if encoding == "zstd":
-        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        return zstd.decompress(body)
     return body
 
 
