@@ -1,5 +1,6 @@
 """``/v1/carts``: what visitors put aside, and how it ended."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -10,7 +11,7 @@ from services.metrics_api import scope
 from services.metrics_api.answers import described, json_answer, page
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import not_found
-from services.metrics_api.lists import ListQuery, given, newest, span
+from services.metrics_api.lists import ListQuery, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Cart, shape
 
@@ -48,17 +49,10 @@ async def list_carts(
 ) -> Response:
     """List cart episodes by when they opened, newest first."""
     source = (await scope.one(parts, access, query.source)).name
-    now = parts.clock.now_ms()
-    asked = span(query, now)
-    filters = {name: given(getattr(query, name)) for name in FILTERS}
-
-    async def read(ends: dict[str, Any]) -> list[dict[str, Any]]:
-        return await parts.store.rows(
-            "carts", source=source, include_bots=query.include_bots, **filters, **ends
-        )
-
+    bots, filters = query.include_bots, query.bound(FILTERS)
+    read = partial(parts.store.rows, "carts", source=source, include_bots=bots, **filters)
     return page(
-        await newest(asked, now, read),
+        await newest(query, parts.clock.now_ms(), read),
         query.limit,
         lambda row: (row["opened_ms"], row["cart_id"]),
         query.mark,

@@ -1,5 +1,6 @@
 """``/v1/events``: canonical events, to follow what arrives and to search."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,7 +11,7 @@ from schemas.event import EventType
 from services.metrics_api import scope
 from services.metrics_api.answers import page
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import ListQuery, given, newest, span
+from services.metrics_api.lists import ListQuery, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import event_shape
 from services.metrics_api.signals import commas
@@ -56,17 +57,15 @@ async def list_events(
 ) -> Response:
     """List canonical events, newest first; money in major units."""
     source = (await scope.one(parts, access, query.source)).name
-    now = parts.clock.now_ms()
-    asked = span(query, now)
-    filters = {name: given(getattr(query, name)) for name in FILTERS}
-
-    async def read(ends: dict[str, Any]) -> list[dict[str, Any]]:
-        bots = query.include_bots
-        return await parts.store.rows(
-            "events", source=source, types=query.type, include_bots=bots, **filters, **ends
-        )
-
-    rows = await newest(asked, now, read)
+    read = partial(
+        parts.store.rows,
+        "events",
+        source=source,
+        types=query.type,
+        include_bots=query.include_bots,
+        **query.bound(FILTERS),
+    )
+    rows = await newest(query, parts.clock.now_ms(), read)
     bodies = [msgspec.json.decode(row["body"]) for row in rows]
     shown = await shown_events(parts, source, bodies)
     return page(

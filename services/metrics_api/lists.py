@@ -4,7 +4,7 @@ A list without ``from`` reads ever longer stretches of the past until a page is 
 newest rows of a large store are found without reading it whole.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -38,6 +38,10 @@ class ListQuery(BaseModel):
         """The mark of the question: all parameters but those that turn pages."""
         return mark(self.model_dump(exclude=UNASKED, exclude_none=True))
 
+    def bound(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the filters of these names as bound text, empty where one is not given."""
+        return {name: _text(getattr(self, name)) for name in names}
+
 
 class Span(Struct, frozen=True):
     """The part of a list that is asked for: [start, end), rows after a place, and how many."""
@@ -66,22 +70,23 @@ def span(query: ListQuery, now_ms: int) -> Span:
     return Span(start, times.LATEST_MS if end is None else end, place, query.limit)
 
 
-async def newest(
-    asked: Span, now_ms: int, read: Callable[[dict[str, Any]], Awaitable[Rows]]
-) -> Rows:
-    """Return the newest rows of a span, one more than its limit where there are more."""
+async def newest(query: ListQuery, now_ms: int, read: Callable[..., Awaitable[Rows]]) -> Rows:
+    """Return the newest rows that are asked for, one more than the limit where there are more.
+
+    ``read`` takes the bounds of a stretch as keywords (``Span.parameters``).
+    """
+    asked = span(query, now_ms)
     if asked.start is not None:
-        return await read(asked.parameters(asked.start))
+        return await read(**asked.parameters(asked.start))
     latest = min(asked.end, now_ms, asked.place.at_ms if asked.place else asked.end)
     for stretch in STRETCHES_MS:
-        rows = await read(asked.parameters(max(0, latest - stretch)))
+        rows = await read(**asked.parameters(max(0, latest - stretch)))
         if len(rows) > asked.limit:
             return rows
-    return await read(asked.parameters(0))
+    return await read(**asked.parameters(0))
 
 
-def given(value: object) -> str:
-    """Return a filter as its bound text, empty where it is not given."""
+def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,5 +1,6 @@
 """``/v1/orders``: what was bought, once an order, with what came back of it."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from services.metrics_api import scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import MOST, ListQuery, given, newest, span
+from services.metrics_api.lists import MOST, ListQuery, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Order, shape
 from services.metrics_api.times import LATEST_MS
@@ -40,22 +41,16 @@ async def list_orders(
 ) -> Response:
     """List orders by their own time, newest first."""
     source = (await scope.one(parts, access, query.source)).name
-    now = parts.clock.now_ms()
-    asked = span(query, now)
-    filters = {name: given(getattr(query, name)) for name in FILTERS}
-
-    async def read(ends: dict[str, Any]) -> list[dict[str, Any]]:
-        return await parts.store.rows(
-            "orders",
-            source=source,
-            session_ids=[],
-            include_bots=query.include_bots,
-            **filters,
-            **ends,
-        )
-
+    read = partial(
+        parts.store.rows,
+        "orders",
+        source=source,
+        session_ids=[],
+        include_bots=query.include_bots,
+        **query.bound(FILTERS),
+    )
     return page(
-        await newest(asked, now, read),
+        await newest(query, parts.clock.now_ms(), read),
         query.limit,
         lambda row: (row["at_ms"], row["order_id"]),
         query.mark,

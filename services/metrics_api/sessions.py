@@ -1,5 +1,7 @@
 """``/v1/sessions``: visits, and one of them with the events that made it."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,7 +13,7 @@ from services.metrics_api.answers import described, json_answer, page
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import not_found
 from services.metrics_api.events import shown_events
-from services.metrics_api.lists import ListQuery, given, newest, span
+from services.metrics_api.lists import ListQuery, newest, span
 from services.metrics_api.orders import resolved
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Session, SessionWhole, shape
@@ -68,9 +70,7 @@ async def list_sessions(
 ) -> Response:
     """List sessions by their start, newest first."""
     source = (await scope.one(parts, access, query.source)).name
-    now = parts.clock.now_ms()
-    asked = span(query, now)
-    rows = await newest(asked, now, lambda ends: _read(parts, source, query, ends))
+    rows = await newest(query, parts.clock.now_ms(), _reader(parts, source, query))
     whole = await joined(parts, rows[: query.limit])
     return page(
         whole + rows[query.limit :],
@@ -106,7 +106,7 @@ async def of_visitor(
         {"visitor_id": visitor_id, "include_bots": True, "limit": limit}
     )
     ends = span(query, 0).parameters(0)
-    return await joined(parts, (await _read(parts, source, query, ends))[:limit])
+    return await joined(parts, (await _reader(parts, source, query)(**ends))[:limit])
 
 
 async def events_of(parts: Parts, row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -166,13 +166,11 @@ def money_of(orders: list[dict[str, Any]], currency: str) -> dict[str, Any]:
     }
 
 
-async def _read(
-    parts: Parts, source: str, query: SessionQuery, ends: dict[str, Any]
-) -> list[dict[str, Any]]:
-    filters = {name: given(getattr(query, name)) for name in FILTERS}
-    return await parts.store.rows(
-        "sessions", source=source, include_bots=query.include_bots, **filters, **ends
-    )
+def _reader(
+    parts: Parts, source: str, query: SessionQuery
+) -> Callable[..., Awaitable[list[dict[str, Any]]]]:
+    bots, filters = query.include_bots, query.bound(FILTERS)
+    return partial(parts.store.rows, "sessions", source=source, include_bots=bots, **filters)
 
 
 async def _outcomes(parts: Parts, source: str, ids: list[str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """``/v1/signals`` and their stream: what to act on."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
@@ -11,7 +12,7 @@ from services.metrics_api import scope
 from services.metrics_api.answers import described, json_answer, page
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import invalid, not_found
-from services.metrics_api.lists import ListQuery, given, newest, span
+from services.metrics_api.lists import ListQuery, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Signal, shape
 from services.metrics_api.stream import (
@@ -75,19 +76,17 @@ async def list_signals(
 ) -> Response:
     """List signals by event time, newest first; a retracted one stays, marked."""
     source = (await scope.one(parts, access, query.source)).name
-    now = parts.clock.now_ms()
-    asked = span(query, now)
-    filters: dict[str, Any] = {name: given(getattr(query, name)) for name in FILTERS}
-    filters["stage"] = filters["stage"].lower()
-
-    async def read(ends: dict[str, Any]) -> list[dict[str, Any]]:
-        bots = query.include_bots
-        return await parts.store.rows(
-            "signals", source=source, kinds=query.kind, include_bots=bots, **filters, **ends
-        )
-
+    filters = query.bound(FILTERS)
+    read = partial(
+        parts.store.rows,
+        "signals",
+        source=source,
+        kinds=query.kind,
+        include_bots=query.include_bots,
+        **filters | {"stage": filters["stage"].lower()},
+    )
     return page(
-        await newest(asked, now, read),
+        await newest(query, parts.clock.now_ms(), read),
         query.limit,
         lambda row: (row["at_ms"], row["signal_id"]),
         query.mark,
