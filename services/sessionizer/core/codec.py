@@ -18,6 +18,9 @@ from services.sessionizer.core.links import Alias
 from services.sessionizer.core.state import Visitor
 
 VERSION = 1
+HASH = 8
+"""Bytes of the hash of an event's id."""
+
 HASHES = 512
 """How many of a visitor's newest events are known again by the hash of their id."""
 

@@ -19,10 +19,11 @@ UNKNOWN = -1
 class Entry(Struct, eq=False, gc=False):
     """A state in memory with what waits to be folded into it.
 
-    ``waiting`` is in fold order; ``pending`` holds the id hashes of it; ``mixed`` tells whether
-    append times may go back along it. ``wake_s`` is the slot of the wheel in which the key
-    stands, 0 for none, and ``deadline`` what the slot was chosen for. ``linked`` holds the ids
-    and day that were linked last. ``live_s`` and ``counted`` are what the live counts hold of it.
+    ``waiting`` is in fold order; ``pending`` holds the id hashes of it, 8 bytes each, in that order
+    too unless ``mixed``, which tells whether append times may go back along it. ``wake_s`` is the
+    slot of the wheel in which the key stands, 0 for none, and ``deadline`` what the slot was chosen
+    for. ``linked`` holds the ids and day that were linked last. ``live_s`` and ``counted`` are what
+    the live counts hold of it.
     """
 
     key: str
@@ -32,7 +33,7 @@ class Entry(Struct, eq=False, gc=False):
     grace_ms: int
     state: State = field(default_factory=State)
     waiting: list[Waiting] = field(default_factory=list)
-    pending: set[bytes] = field(default_factory=set)
+    pending: bytes = b""
     mixed: bool = False
     last_append: int = 0
     wake_s: int = 0

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from services.sessionizer.core import visitor as machine
 from services.sessionizer.core.admission import AFTER_ALL, Waiting
-from services.sessionizer.core.codec import HASHES, State
+from services.sessionizer.core.codec import HASH, HASHES, State
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.state import Visitor
 
-_KEPT = HASHES * 8
+_KEPT = HASHES * HASH
 
 
 def meet(state: State, source: str, address: str) -> Visitor:

@@ -63,7 +63,10 @@ class Intake:
             entry = young(key) or get(key, source, address)
             state = entry.state
             digest = xxh3_64_digest(event.event_id.encode())
-            if digest in entry.pending or (digest in state.hashes and holds(state.hashes, digest)):
+            waits, hashes = entry.pending, state.hashes
+            if (digest in waits and holds(waits, digest)) or (
+                digest in hashes and holds(hashes, digest)
+            ):
                 continue
             ts_ms = event.ts_ms
             item: Waiting = (ts_ms, rank, event.event_id, append_ms, digest, event)
@@ -80,7 +83,7 @@ class Intake:
             if entry.last_append != append_ms or not waiting:
                 entry.last_append = append_ms
                 touched.append(entry)
-            entry.pending.add(digest)
+            entry.pending = waits + digest
             if waiting and item < waiting[-1]:
                 insort(waiting, item)
                 entry.mixed = True

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from schemas.rows import SignalRow
 from services.common.ports import Changes, LogRecord, PartitionMeta, StateReader
 from services.sessionizer.core.admission import LineReader, Poison, Waiting
-from services.sessionizer.core.codec import Codec, Head, head_of
+from services.sessionizer.core.codec import HASH, Codec, Head, head_of
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import Entries, Entry
 from services.sessionizer.core.folding import fold_run, meet
@@ -217,7 +217,7 @@ def _settled(entry: Entry, limit: int) -> list[Waiting]:
     waiting = entry.waiting
     if entry.last_append <= limit:
         entry.waiting = []
-        entry.pending.clear()
+        entry.pending = b""
         entry.mixed = False
         return waiting
     if entry.mixed:
@@ -225,12 +225,13 @@ def _settled(entry: Entry, limit: int) -> list[Waiting]:
     elif waiting[0][3] > limit:
         return []
     elif waiting[1][3] > limit:
-        entry.pending.discard(waiting[0][4])
+        entry.pending = entry.pending[HASH:]
         return [waiting.pop(0)]
     else:
         count = _first_unsettled(waiting, limit)
-    run, entry.waiting = waiting[:count], waiting[count:]
-    entry.pending.difference_update([item[4] for item in run])
+    run, left = waiting[:count], waiting[count:]
+    entry.waiting = left
+    entry.pending = b"".join([item[4] for item in left])
     return run
 
 
