@@ -22,7 +22,7 @@ from services.sessionizer.core.policy import Rules, Time
 from services.sessionizer.core.routes import Routes
 from services.sessionizer.core.schedule import Schedule
 
-RESIDENT = 32_768
+RESIDENT = 16_384
 """How many decoded states one generation of the overlay holds."""
 
 
