@@ -6,8 +6,9 @@ nothing and ends with 1 where a file differs.
 
 import json
 import sys
+from inspect import cleandoc
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -44,7 +45,19 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 def _of(kind: Any) -> dict[str, Any]:
-    return msgspec.json.schema(kind, schema_hook=lambda _object: {"description": "any JSON value"})
+    """Return a type's schema; docstrings without their indentation, which Python 3.13 strips."""
+    hook = {"description": "any JSON value"}
+    found = _clean(msgspec.json.schema(kind, schema_hook=lambda _object: hook))
+    return cast("dict[str, Any]", found)
+
+
+def _clean(node: object) -> object:
+    if isinstance(node, dict):
+        cleaned = {key: _clean(value) for key, value in node.items()}
+        if isinstance(said := node.get("description"), str):
+            cleaned["description"] = cleandoc(said)
+        return cleaned
+    return [_clean(one) for one in node] if isinstance(node, list) else node
 
 
 def text_of(name: str) -> str:
