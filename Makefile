@@ -17,6 +17,7 @@ lint: $(STAMP) ## style, types, and generated files that must match their source
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m docs.generate --check
+	$(BIN)/python -m schemas.generate --check
 
 fix: $(STAMP) ## let the tools mend what they can
 	$(BIN)/ruff check --fix .
@@ -27,6 +28,7 @@ bench: $(STAMP) ## print the figures, each beside its baseline
 
 docs: $(STAMP) ## make the generated pages and schemas anew
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m schemas.generate
 
 lock: ## resolve pyproject.toml into requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
