@@ -22,15 +22,18 @@ const counts = new Intl.NumberFormat("en");
 const shares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 const state = { source: "", sources: [], stream: null, access: null, signals: new Map(), told: new Map() };
 
+class Elsewhere extends Error {} // an answer about a storefront that is no longer shown
+
 class Refused extends Error {
   constructor(status, body) { super(body.message || `answer ${status}`); this.status = status; }
 }
 
 async function ask(path, parameters = {}) {
-  const query = new URLSearchParams(parameters);
+  const query = new URLSearchParams(parameters), asked = state.source;
   if (state.source && path !== "/v1/sources") query.set("source", state.source);
   const answer = await fetch(`${path}?${query}`, { headers: { Accept: "application/json" } });
   const body = await answer.json().catch(() => ({}));
+  if (asked && asked !== state.source) throw new Elsewhere();
   if (!answer.ok) throw new Refused(answer.status, body);
   return body;
 }
@@ -53,7 +56,8 @@ function since(ms) {
   if (seconds < 60) return "just now";
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  return new Date(ms).toLocaleDateString("en", { day: "numeric", month: "short" });
+  const when = new Date(ms), year = when.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
+  return when.toLocaleDateString("en", { day: "numeric", month: "short", ...year });
 }
 
 // Here now
@@ -226,6 +230,7 @@ async function drawFresh() {
 
 async function guarded(draw) {
   try { await draw(); } catch (error) {
+    if (error instanceof Elsewhere) return;
     if (error.status === 401) return signIn();
     $("fresh").className = "fresh bad";
     $("fresh").textContent = error instanceof Refused ? error.message : "Waymark does not answer";
@@ -250,6 +255,10 @@ function choose(source) {
   if (state.access.open) notices.push("Reads are open to every program on this machine, because Waymark listens on loopback only; WAYMARK_OPEN_READS=false closes them.");
   $("notice").textContent = notices.join(" ");
   $("notice").hidden = !notices.length;
+  state.stream?.close();
+  state.signals.clear();
+  for (const drawn of ["stages", "numbers", "hours", "signals", "steps"]) $(drawn).replaceChildren();
+  $("live").textContent = "–";
   for (const draw of [drawFresh, drawLive, drawNumbers, drawSteps, follow]) guarded(draw);
 }
 
