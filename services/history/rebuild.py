@@ -8,6 +8,7 @@ oldest stored event, which retention has taken out of reach.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -32,14 +33,28 @@ TABLES = ("sessions", "carts", "orders", "signals")
 _encode = msgspec.json.Encoder().encode
 
 
+class Moment(Struct, frozen=True):
+    """A time, and since when a visitor of a source holds something open live at it."""
+
+    as_of_ms: int
+    live_from: LiveFrom
+
+
 class Task(Struct, frozen=True):
-    """What a rebuild needs beside storage: rules, the moment it is of, how far live has come."""
+    """What a rebuild needs beside storage: rules, the moment it is of, how to hold live still."""
 
     source: str
     rules: Rules
     as_of_ms: int
     version: int
-    live_from: LiveFrom = lambda _source, _address: NEVER
+    still: Callable[[], AbstractContextManager[Moment]] | None = None
+    """Holds the live fold for a block, all it has stated stored; without it nothing is live."""
+
+    def held(self) -> AbstractContextManager[Moment]:
+        """Return a block in which events, states and rows read belong together."""
+        if self.still is not None:
+            return self.still()
+        return nullcontext(Moment(self.as_of_ms, lambda _source, _address: NEVER))
 
 
 class Change(Struct):
@@ -95,12 +110,17 @@ def marked(storage: Storage, source: str) -> list[str]:
 def _portion(
     storage: Storage, task: Task, portion: Portion, write: Write | None, summary: Summary
 ) -> None:
-    events = events_of(storage, task.source, portion)
+    with task.held() as moment:
+        events = events_of(storage, task.source, portion)
+        first_ms = _first_event_ms(events)
+        visitors = sorted(first_ms.keys() | set(portion.addresses))
+        live = {visitor: moment.live_from(task.source, visitor) for visitor in visitors}
+        stored = {
+            table: list(rows_of(storage, table, task.source, visitors)) for table in summary.tables
+        }
     summary.events += len(events)
-    rows = fold_history(events, task.rules, task.as_of_ms, task.version)
-    first_ms = _first_event_ms(events)
-    visitors = sorted(first_ms.keys() | set(portion.addresses))
-    cuts = _cuts(rows, task, visitors)
+    rows = fold_history(events, task.rules, moment.as_of_ms, task.version)
+    cuts = _cuts(rows, live)
     made: dict[str, Sequence[AnyRow]] = {
         "sessions": rows.sessions,
         "carts": rows.carts,
@@ -109,9 +129,8 @@ def _portion(
         "event_flags": rows.flags,
     }
     for table, fresh in made.items():
-        stored = rows_of(storage, table, task.source, visitors)
         difference = _Difference(table, task.version, cuts, first_ms, summary.tables[table])
-        lines = difference.lines(fresh, stored)
+        lines = difference.lines(fresh, stored[table])
         if write is not None and lines:
             write(table, lines)
 
@@ -124,15 +143,12 @@ def _first_event_ms(events: Iterable[Event]) -> dict[str, int]:
     return first
 
 
-def _cuts(rows: Rows, task: Task, visitors: Sequence[str]) -> dict[str, int]:
+def _cuts(rows: Rows, live: dict[str, int]) -> dict[str, int]:
     by_visitor: dict[str, list[TimedRow]] = defaultdict(list)
     timed: list[TimedRow] = [*rows.sessions, *rows.carts, *rows.orders, *rows.signals]
     for row in timed:
         by_visitor[row.visitor_id].append(row)
-    return {
-        visitor: cut_ms(by_visitor[visitor], task.live_from(task.source, visitor))
-        for visitor in visitors
-    }
+    return {visitor: cut_ms(by_visitor[visitor], since) for visitor, since in live.items()}
 
 
 class _Difference:

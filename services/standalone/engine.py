@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeVar
 
+from services.common.errors import RetryableError
 from services.common.metrics import Metrics
 from services.common.ports import Sink
 from services.standalone.feed import Feed
@@ -113,6 +114,16 @@ class Engine:
         """
         self.fold = fold
         self.sessionizer.restart(fold)
+
+    def load_applied(self) -> None:
+        """Bring into storage what the fold has read and stated; only while the loops are held.
+
+        Raises ``RetryableError`` where storage refuses it.
+        """
+        while self.loader.loaded_to < self.sessionizer.read_to or self.states.waiting_rows():
+            self.loader.turn()
+            if self.loader.trouble:
+                raise RetryableError(self.loader.trouble)
 
     def catch_up(self) -> None:
         """Without threads: fold and load all that the log has (a command on a stopped folder)."""
