@@ -64,6 +64,8 @@ def _tell_import(file: Path, result: dict[str, Any]) -> None:
         if name != "event_flags"
     )
     say.out(f"{file}: {result['events']} events into source {result['source']}; wrote {rows}")
+    if result["note"]:
+        say.err(f"{file}: {result['note']}")
     for one in result["named"]:
         at = f" {one['field']}:" if one["field"] else ""
         say.err(f"{file}, line {one['line']}:{at} {one['message']}")

@@ -42,6 +42,7 @@ class Report(Struct):
     rejected: int = 0
     named: list[Rejected] = field(default_factory=list)
     addresses: set[str] | None = field(default_factory=set)
+    oldest_ms: int | None = None
 
     def reject(self, line: int, at: str, message: str) -> None:
         """Count a line, and name it while there are few."""
@@ -52,6 +53,7 @@ class Report(Struct):
     def accept(self, event: Event) -> None:
         """Count an event and whom it names."""
         self.events += 1
+        self.oldest_ms = min(event.ts_ms, self.oldest_ms or event.ts_ms)
         if self.addresses is not None:
             self.addresses.add(address_of(event))
             if len(self.addresses) > MANY:

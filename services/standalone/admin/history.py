@@ -33,13 +33,14 @@ DAY_MS = 86_400_000
 
 
 class Imported(Struct, frozen=True):
-    """What ``waymark import`` did with a file."""
+    """What ``waymark import`` did with a file; ``note`` says what its user should know, if any."""
 
     source: str
     events: int
     rejected: int
     named: list[Rejected]
     rebuilt: Summary
+    note: str = ""
 
 
 def import_file(context: AdminContext, args: dict[str, Any]) -> Imported:
@@ -60,7 +61,20 @@ def import_file(context: AdminContext, args: dict[str, Any]) -> Imported:
     rebuilt = rebuild(
         context.storage, task, partial(write_rows, context), report.addresses, context.progress
     )
-    return Imported(source.name, report.events, report.rejected, report.named, rebuilt)
+    note = _soon_forgotten(context, report.oldest_ms)
+    return Imported(source.name, report.events, report.rejected, report.named, rebuilt, note)
+
+
+def _soon_forgotten(context: AdminContext, oldest_ms: int | None) -> str:
+    """Say that raw events are older than they are kept: rules cannot be tried on them for long."""
+    days = context.settings.events_keep_days
+    if oldest_ms is None or context.clock.now_ms() - oldest_ms <= days * DAY_MS:
+        return ""
+    return (
+        f"raw events older than WAYMARK_EVENTS_KEEP_DAYS = {days} are forgotten once a day; "
+        "sessions, carts and numbers stay, but rebuild and policy try need the raw events: "
+        "set it higher to keep them"
+    )
 
 
 def rebuild_source(context: AdminContext, args: dict[str, Any]) -> Summary:
