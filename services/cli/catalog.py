@@ -60,7 +60,10 @@ def keys_create(
     source: Annotated[str | None, typer.Argument(help="Storefront the key belongs to.")] = None,
     kind: Annotated[str, typer.Option(help="server, browser, test, or read.")] = "server",
     origin: Annotated[
-        list[str] | None, typer.Option(help="Web origin a browser key accepts; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Web origin a browser key accepts, or *; repeatable, needed for browser."
+        ),
     ] = None,
     data: Data = None,
     json: Json = False,
