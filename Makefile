@@ -31,9 +31,8 @@ docs: $(STAMP) ## make the generated pages and schemas anew
 	$(BIN)/python -m schemas.generate
 
 lock: ## resolve pyproject.toml into requirements.lock (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --extra dev pyproject.toml -o requirements.lock \
-	  --custom-compile-command "make lock"
+	uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev \
+	  pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
 install: $(STAMP) ## only make .venv from the lock
 
