@@ -140,10 +140,7 @@ class Sink(Protocol):
 
 
 class Storage(Sink, Protocol):
-    """The store of aggregates as commands and the metrics API use it (ClickHouse by HTTP or chDB).
-
-    ``name`` is a file of ``services/metrics_api/queries`` or ``services/loader/queries``.
-    """
+    """The store of aggregates as commands and answers use it (ClickHouse by HTTP, or chDB)."""
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one statement with bound parameters and return its rows by column name."""

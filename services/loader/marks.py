@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from services.common.ports import Clock, Storage
 from services.loader.text import text
-from services.metrics_api.facts import FACTS
+from services.rollups.facts import FACTS
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -99,9 +99,7 @@ def mark(storage: Storage, table: str, instants: Instants, floors: dict[str, int
 
 def oldest_event(storage: Storage, source: str) -> int:
     """Return the time of the oldest raw event kept: roll-ups from before cannot be made again."""
-    (row,) = storage.query(
-        "SELECT min(ts_ms) AS oldest FROM events WHERE source = {s:String}", {"s": source}
-    )
+    (row,) = storage.query(text("oldest_event"), {"source": source})
     return int(row["oldest"])
 
 

@@ -9,11 +9,7 @@ from importlib.resources import files
 from msgspec import Struct
 
 from services.common.ports import Storage
-
-_APPLIED = """
-CREATE TABLE IF NOT EXISTS migrations (name String, applied_at DateTime64(3) DEFAULT now64(3))
-ENGINE = ReplacingMergeTree ORDER BY name
-"""
+from services.loader.text import text
 
 
 class Migration(Struct, frozen=True):
@@ -30,16 +26,16 @@ def migrations() -> list[Migration]:
     return [Migration(name, statements((folder / name).read_text("utf-8"))) for name in found]
 
 
-def statements(text: str) -> list[str]:
+def statements(file: str) -> list[str]:
     """Split a file into its statements, without comment lines."""
-    kept = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    kept = "\n".join(line for line in file.splitlines() if not line.startswith("--"))
     return [part.strip() for part in f"{kept}\n".split(";\n") if part.strip()]
 
 
 def applied(storage: Storage) -> set[str]:
     """Return the names of the migrations that were carried out whole."""
-    storage.command(_APPLIED)
-    return {row["name"] for row in storage.query("SELECT DISTINCT name FROM migrations")}
+    storage.command(text("migrations_table"))
+    return {row["name"] for row in storage.query(text("migrations_applied"))}
 
 
 def migrate(storage: Storage) -> list[str]:

@@ -6,8 +6,8 @@ however old. Sessions, carts, orders and signals stay.
 
 from services.common.ports import Storage
 from services.loader.text import text
-from services.metrics_api.facts import FACTS
-from services.metrics_api.tiers import clean_runs
+from services.rollups.facts import FACTS
+from services.rollups.tiers import clean_runs
 
 DAY = 86_400_000
 ROLLUPS_MS = 760 * DAY

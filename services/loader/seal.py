@@ -18,10 +18,10 @@ import msgspec
 from services.common.ports import Progress, Storage, nothing
 from services.loader.retention import ROLLUPS_MS
 from services.loader.text import text
-from services.metrics_api.buckets import QUARTER, days
-from services.metrics_api.facts import CALLS, FACTS, Fact
-from services.metrics_api.sql import Range, bound, facts_sql, within
-from services.metrics_api.tiers import MAX_RANGES, clean_runs, complement, seal_zone, unit_of
+from services.rollups.buckets import QUARTER, days
+from services.rollups.facts import CALLS, FACTS, Fact
+from services.rollups.sql import Range, bound, facts_sql, within
+from services.rollups.tiers import MAX_RANGES, clean_runs, complement, seal_zone, unit_of
 
 DAY = 86_400_000
 CHUNK_MS = 45 * DAY
@@ -97,9 +97,7 @@ def _runs(units: Sequence[Range]) -> list[Range]:
 
 
 def _seal(storage: Storage, fact: Fact, source: str, tz: str, buckets: Sequence[Range]) -> None:
-    (row,) = storage.query(
-        "SELECT max(version) AS newest FROM seals WHERE source = {s:String}", {"s": source}
-    )
+    (row,) = storage.query(text("newest_seal"), {"source": source})
     version = int(row["newest"]) + 2
     shared = {"source": source, "fact": fact.name, "tz": seal_zone(fact, tz)}
     _write(storage, shared, buckets, version - 1, dirty=True)

@@ -11,12 +11,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from services.common.ports import Storage
-from services.metrics_api.buckets import Bucket
-from services.metrics_api.facts import FACTS
 from services.metrics_api.metric import Metric
 from services.metrics_api.metric_query import MetricQuery
 from services.metrics_api.metric_rows import grid, row_of
 from services.metrics_api.sums import asked, sums
+from services.rollups.buckets import Bucket
+from services.rollups.facts import FACTS
 
 Z95 = 1.959964
 _MEASURES = ("resolved", "abandoned", "undecided")

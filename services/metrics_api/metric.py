@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from services.metrics_api.facts import FACTS, Fact
+from services.rollups.facts import FACTS, Fact
 
 Kind = Literal["count", "rate", "sum", "mean", "quantile", "now"]
 Unit = Literal["count", "share", "ms", "pages", "days", "money"]

@@ -6,10 +6,10 @@ from typing import Any
 
 from schemas.money import exponents
 from services.common.errors import InvalidError
-from services.metrics_api.buckets import Bucket
 from services.metrics_api.metric import STAGES, Metric
 from services.metrics_api.metric_query import Filter, MetricQuery
 from services.metrics_api.sums import Group, Sums
+from services.rollups.buckets import Bucket
 
 MAX_ROWS = 200_000
 SETTLING_MS = 90_000

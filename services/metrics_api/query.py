@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from services.common.errors import InvalidError
 from services.common.ports import LiveView, Storage
-from services.metrics_api.buckets import Bucket, buckets
 from services.metrics_api.causes import cause_rows
-from services.metrics_api.facts import FACTS
 from services.metrics_api.metric import STAGES, Metric
 from services.metrics_api.metric_query import Filter, MetricQuery, metric_of
 from services.metrics_api.metric_rows import count_row, grid, kept, pivoted, row_of
 from services.metrics_api.sums import asked, sums, taken_off
+from services.rollups.buckets import Bucket, buckets
+from services.rollups.facts import FACTS
 
 Rows = list[dict[str, Any]]
 

@@ -6,12 +6,15 @@ from typing import Any
 from msgspec import Struct
 
 from services.common.errors import InvalidError
+from services.common.named_sql import NamedSql
 from services.common.ports import Storage
-from services.metrics_api.buckets import Bucket
-from services.metrics_api.facts import CALLS, Dimension, Fact
 from services.metrics_api.metric_query import Filter, MetricQuery
-from services.metrics_api.sql import bound, facts_sql, text, within
-from services.metrics_api.tiers import Tiers, complement, seal_zone, tiers
+from services.rollups.buckets import Bucket
+from services.rollups.facts import CALLS, Dimension, Fact
+from services.rollups.sql import bound, facts_sql, within
+from services.rollups.tiers import Tiers, complement, seal_zone, tiers
+
+text = NamedSql("services.metrics_api")
 
 Group = tuple[str, ...]
 Sums = dict[tuple[int, Group], dict[str, Any]]

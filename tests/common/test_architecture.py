@@ -15,8 +15,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     CORE: ("schemas", *PORTS),
     "services/common": ("schemas", POLICY),
     "services/ingest": ("schemas", "services.common", "services.sessionizer"),
-    "services/metrics_api": ("schemas", "services.common", "services.sessionizer"),
-    "services/loader": ("schemas", "services.common", "services.metrics_api"),
+    "services/rollups": ("services.common",),
+    "services/metrics_api": (
+        "schemas",
+        "services.common",
+        "services.rollups",
+        "services.sessionizer",
+    ),
+    "services/loader": ("schemas", "services.common", "services.rollups"),
     "services/formats": ("schemas", "services.common"),
     "services/history": (
         "schemas",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.common.errors import InvalidError
-from services.metrics_api.buckets import HOUR, QUARTER, buckets, days
+from services.rollups.buckets import HOUR, QUARTER, buckets, days
 
 
 def ms(text: str) -> int:

@@ -7,9 +7,9 @@ import pytest
 from services.common.clickhouse import ClickHouse, open_storage
 from services.loader.migrate import migrate
 from services.loader.seal import seal
-from services.metrics_api.buckets import buckets
 from services.metrics_api.metric_query import MetricQuery, parse_filter
 from services.metrics_api.query import rows
+from services.rollups.buckets import buckets
 from tests.metrics import plainly
 from tests.metrics.shop import DAY, NOW, SINCE, SOURCE, Shop, generate
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from services.common.errors import InvalidError
-from services.metrics_api.buckets import Bucket
 from services.metrics_api.causes import compared, wilson
 from services.metrics_api.metric_query import Filter, MetricQuery, metric_of, parse_filter
 from services.metrics_api.metric_rows import grid, major, rfc3339, row_of
 from services.metrics_api.query import now_rows
 from services.metrics_api.registry import METRICS
-from services.metrics_api.sql import pruned
+from services.rollups.buckets import Bucket
+from services.rollups.sql import pruned
 
 if TYPE_CHECKING:
     from services.metrics_api.sums import Sums

@@ -10,11 +10,11 @@ from services.common.clickhouse import ClickHouse, open_storage
 from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
 from services.loader.seal import seal
-from services.metrics_api.facts import FACTS
 from services.metrics_api.metric_query import MetricQuery
 from services.metrics_api.query import rows
 from services.metrics_api.registry import METRICS
-from services.metrics_api.tiers import clean_runs, complement, joined, tiers
+from services.rollups.facts import FACTS
+from services.rollups.tiers import clean_runs, complement, joined, tiers
 from tests.metrics.shop import DAY, HOUR, MINUTE, NOW, SINCE, SOURCE, Shop, generate
 from tests.support.clock import ManualClock
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from string import Template
 
 from services.common.named_sql import NamedSql
-from services.metrics_api.facts import Fact
+from services.rollups.facts import Fact
 
 DAY = 86_400_000
 _WORD = re.compile(r"[a-z_]\w*")
 Range = tuple[int, int]
 
-text = NamedSql("services.metrics_api")
+text = NamedSql("services.rollups")
 
 
 def within(

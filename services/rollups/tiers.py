@@ -11,9 +11,9 @@ from itertools import pairwise
 from msgspec import Struct
 
 from services.common.ports import Storage
-from services.metrics_api.buckets import day_of, quarter_of, zone
-from services.metrics_api.facts import Fact
-from services.metrics_api.sql import Range, text
+from services.rollups.buckets import day_of, quarter_of, zone
+from services.rollups.facts import Fact
+from services.rollups.sql import Range, text
 
 MAX_RANGES = 12
 """More raw stretches than this are joined over the shortest gaps, so that SQL stays short."""

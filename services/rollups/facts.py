@@ -108,7 +108,44 @@ def _sums(*names: str) -> dict[str, Aggregate]:
     return dict.fromkeys(names, "sum")
 
 
-_CART_MEASURES = ("undecided", "resolved", "abandoned")
+def _of_carts(
+    name: str,
+    dimensions: tuple[Dimension, ...],
+    measures: dict[str, Aggregate],
+    cubes: tuple[tuple[str, ...], ...],
+) -> Fact:
+    """Return a fact of cart episodes, which stay open for 31 days and undecided for 12 at most."""
+    return Fact(
+        name=name,
+        table="carts",
+        anchor="opened_ms",
+        back_ms=31 * DAY,
+        lag_ms=12 * DAY,
+        dimensions=(*VISIT, *dimensions),
+        measures=measures,
+        cubes=cubes,
+    )
+
+
+def _of_orders(
+    name: str,
+    dimensions: tuple[Dimension, ...],
+    measures: dict[str, Aggregate],
+    cubes: tuple[tuple[str, ...], ...],
+) -> Fact:
+    """Return a fact of orders, or of what was given back of them, at their own times."""
+    return Fact(
+        name=name,
+        table="orders",
+        anchor="at_ms",
+        dimensions=(*VISIT, *dimensions),
+        measures=measures,
+        cubes=cubes,
+    )
+
+
+_RESOLVED = ("undecided", "resolved", "abandoned")
+_CHECKOUTS = ("checkouts_undecided", "checkouts", "checkouts_abandoned")
 
 _ALL = (
     Fact(
@@ -171,74 +208,44 @@ _ALL = (
         ),
         grain="day",
     ),
-    Fact(
-        name="carts",
-        table="carts",
-        anchor="opened_ms",
-        back_ms=31 * DAY,
-        lag_ms=12 * DAY,
-        dimensions=(
-            *VISIT,
-            *_plain("currency", "checkout_step"),
-            *_touched(category="categories"),
-        ),
-        measures=_sums(
-            *_CART_MEASURES,
+    _of_carts(
+        "carts",
+        (*_plain("currency", "checkout_step"), *_touched(category="categories")),
+        _sums(
+            *_RESOLVED,
+            *_CHECKOUTS,
             "unrecovered",
             "carts",
             "recovered",
             "net",
-            "checkouts_undecided",
-            "checkouts",
-            "checkouts_abandoned",
             "abandoned_value",
             "recovered_value",
         ),
-        cubes=_cubes(("checkout_step",), ("category",), always=("currency",)),
+        _cubes(("checkout_step",), ("category",), always=("currency",)),
     ),
-    Fact(
-        name="steps",
-        table="carts",
-        anchor="opened_ms",
-        back_ms=31 * DAY,
-        lag_ms=12 * DAY,
-        dimensions=(*VISIT, *_plain("checkout_step")),
-        measures=_sums("checkouts_undecided", "checkouts", "checkouts_abandoned"),
-        cubes=(("checkout_step",), ("checkout_step", "device")),
+    _of_carts(
+        "steps",
+        _plain("checkout_step"),
+        _sums(*_CHECKOUTS),
+        (("checkout_step",), ("checkout_step", "device")),
     ),
-    Fact(
-        name="frictions",
-        table="carts",
-        anchor="opened_ms",
-        back_ms=31 * DAY,
-        lag_ms=12 * DAY,
-        dimensions=(*VISIT, *_plain("cause")),
-        measures=_sums(*_CART_MEASURES, "named"),
-        cubes=(("cause",), ("cause", "channel"), ("cause", "device"), ("cause", "customer_type")),
+    _of_carts(
+        "frictions",
+        _plain("cause"),
+        _sums(*_RESOLVED, "named"),
+        (("cause",), ("cause", "channel"), ("cause", "device"), ("cause", "customer_type")),
     ),
-    Fact(
-        name="sales",
-        table="orders",
-        anchor="at_ms",
-        dimensions=(*VISIT, *_plain("currency")),
-        measures=_sums("orders", "revenue"),
-        cubes=_cubes(always=("currency",)),
+    _of_orders(
+        "sales", _plain("currency"), _sums("orders", "revenue"), _cubes(always=("currency",))
     ),
-    Fact(
-        name="refunds",
-        table="orders",
-        anchor="at_ms",
-        dimensions=(*VISIT, *_plain("currency")),
-        measures=_sums("refunds", "cancels"),
-        cubes=_cubes(always=("currency",)),
+    _of_orders(
+        "refunds", _plain("currency"), _sums("refunds", "cancels"), _cubes(always=("currency",))
     ),
-    Fact(
-        name="order_lines",
-        table="orders",
-        anchor="at_ms",
-        dimensions=(*VISIT, *_plain("currency", "category")),
-        measures=_sums("orders", "revenue"),
-        cubes=(("currency", "category"),),
+    _of_orders(
+        "order_lines",
+        _plain("currency", "category"),
+        _sums("orders", "revenue"),
+        (("currency", "category"),),
     ),
     Fact(
         name="buyers",

@@ -1,0 +1,1 @@
+SELECT max(version) AS newest FROM seals WHERE source = {source:String}

@@ -1,0 +1,1 @@
+SELECT min(ts_ms) AS oldest FROM events WHERE source = {source:String}
