@@ -19,7 +19,7 @@ from services.common.errors import RetryableError
 from services.common.metrics import Metrics
 from services.common.ports import Sink
 from services.loader.event_rows import rows_of_record
-from services.standalone.isolate import insert_isolated
+from services.loader.isolate import insert_isolated
 from services.standalone.log import SqliteLog
 from services.standalone.state_store import SqliteStates
 

@@ -6,13 +6,12 @@ threads end after their turns, files close. All that was answered 200 is on disk
 it, so a stop that takes too long may as well be a kill.
 """
 
-import os
-import sys
-import traceback
 from contextlib import ExitStack
 from socket import socket
 
 from services.common import logging
+from services.common.fatal import die
+from services.common.server import Server, listen
 from services.common.settings import Settings
 from services.demo.thread import Demo
 from services.standalone.admin.call import Runner
@@ -22,11 +21,9 @@ from services.standalone.chores import Nightly
 from services.standalone.control import ControlServer
 from services.standalone.folder import Folder, FolderLock
 from services.standalone.parts import Parts, open_parts
-from services.standalone.server import Server, listen
 from services.standalone.welcome import welcome
 
 ENGINE_SECONDS = 3.0
-FATAL_STATUS = 70
 
 
 def run(settings: Settings, demo: bool = False) -> int:  # noqa: FBT001, FBT002 - a command's flag
@@ -93,14 +90,6 @@ class Standalone:
             self._demo.stop()
         self._parts.engine.feed.close()
         self._face.reads.state.parts.followers.close()
-
-
-def die(error: BaseException) -> None:
-    """End the process at once and loudly: what is acknowledged is on disk, the rest is unsafe."""
-    logging.get("standalone").critical("fatal", error=f"{type(error).__name__}: {error}")
-    traceback.print_exception(error)
-    sys.stderr.flush()
-    os._exit(FATAL_STATUS)
 
 
 def _url(host: str, address: socket) -> str:

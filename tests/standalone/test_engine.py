@@ -15,12 +15,12 @@ from services.common.errors import FatalError, InvalidError, UnavailableError
 from services.common.metrics import Metrics
 from services.common.policy_file import parse_policy
 from services.common.ports import Changes, Outgoing, PartitionMeta
+from services.loader.isolate import insert_isolated
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import SourceRules
 from services.standalone.engine import Engine
 from services.standalone.feed import Feed
 from services.standalone.health import EngineHealth
-from services.standalone.isolate import insert_isolated
 from services.standalone.live import EngineLive
 from services.standalone.log import SqliteLog
 from services.standalone.preview import EnginePreview

@@ -1,0 +1,17 @@
+"""The end of a process that must not go on."""
+
+import os
+import sys
+import traceback
+
+from services.common import logging
+
+FATAL_STATUS = 70
+
+
+def die(error: BaseException) -> None:
+    """End the process at once and loudly: what is acknowledged is safe, the rest is not."""
+    logging.get("process").critical("fatal", error=f"{type(error).__name__}: {error}")
+    traceback.print_exception(error)
+    sys.stderr.flush()
+    os._exit(FATAL_STATUS)
