@@ -1,13 +1,19 @@
-# One line each: make run | test | lint | bench | docs | lock | install | clean
+# One line each: make run | kafka | cluster | test | lint | bench | docs | lock | install | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint fix bench docs lock install clean
+.PHONY: run kafka cluster test lint fix bench docs lock install clean
 
 run: $(STAMP) ## start everything with a simulated shop on ./waymark-data
 	$(BIN)/waymark run --demo
+
+kafka: $(STAMP) ## one real Kafka node on 127.0.0.1:9092 (Java 17; Maven for the first time)
+	$(BIN)/python -m deploy.kafka
+
+cluster: $(STAMP) ## three of them, on 127.0.0.1:9092 to 9094
+	$(BIN)/python -m deploy.kafka --nodes 3
 
 test: $(STAMP) ## run every test this machine can run; a skip prints its reason
 	$(BIN)/python -m pytest

@@ -1,9 +1,13 @@
 """Fixtures that every layer of the tests shares."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from services.common.settings import Settings
+from tests.support.kafka import running, settings_for
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -21,3 +25,16 @@ def test_data() -> Path:
 def chdb_dsn(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the address of the one embedded engine this test process may open."""
     return f"chdb://{tmp_path_factory.mktemp('clickhouse')}"
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a real broker, started when the first test asks for it."""
+    with running(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker.address
+
+
+@pytest.fixture
+def kafka_settings(kafka: str) -> Settings:
+    """Return settings for that broker with topics that no other test has."""
+    return settings_for(kafka)

@@ -24,7 +24,7 @@ from services.common.errors import InvalidError
 PREFIX = "WAYMARK_"
 TEST_PREFIXES = ("WAYMARK_TEST_", "WAYMARK_REQUIRE_")
 """Variables that steer the project's own tests; they may stand in any environment."""
-SECRET = frozenset({"write_keys", "read_tokens"})
+SECRET = frozenset({"write_keys", "read_tokens", "kafka_password", "clickhouse"})
 """Settings whose value is never repeated in a message."""
 
 
@@ -92,6 +92,51 @@ class Settings(BaseSettings):
     )
     events_keep_days: int = Field(
         400, ge=1, description="Days raw events are kept; aggregates outlive them."
+    )
+    kafka: str = Field(
+        "", description="Kafka's bootstrap servers, `host:port,…`; empty: no Kafka, one process."
+    )
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="How to talk to Kafka."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How to log in to Kafka where its security has `sasl`."
+    )
+    kafka_username: str = Field("", description="User name for Kafka.")
+    kafka_password: str = Field("", repr=False, description="Its password.")
+    kafka_ca: Path | None = Field(
+        None, description="Authorities (PEM) who vouch for Kafka; unset: those of the system."
+    )
+    kafka_cert: Path | None = Field(None, description="Our own certificate (PEM) for Kafka.")
+    kafka_key: Path | None = Field(None, description="The certificate's private key (PEM).")
+    kafka_prefix: str = Field(
+        "waymark",
+        pattern=r"^[a-zA-Z0-9_-]{1,64}$",
+        description="What the topics' names begin with.",
+    )
+    kafka_group: str = Field(
+        "waymark", min_length=1, description="Consumer group of the sessionizer's workers."
+    )
+    kafka_partitions: int = Field(
+        64, ge=1, le=10_000, description="Partitions of the log, fixed when its topics are made."
+    )
+    kafka_replication: int = Field(1, ge=1, le=32, description="Copies of each partition.")
+    kafka_min_insync: int = Field(
+        1, ge=1, le=32, description="Copies that must have a write before it is acknowledged."
+    )
+    kafka_keep_hours: int = Field(
+        168, ge=1, description="Hours that events and rows stay in Kafka, whoever has read them."
+    )
+    clickhouse: str = Field(
+        "",
+        repr=False,
+        description="ClickHouse, `http(s)://user:password@host:8123/db`; empty: the embedded one.",
+    )
+    clickhouse_cluster: str = Field(
+        "", description="Name of the ClickHouse cluster; empty: a single server."
+    )
+    advertise: str = Field(
+        "", description="URL under which other parts reach this worker; empty: its host and port."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."

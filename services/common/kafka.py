@@ -1,0 +1,58 @@
+"""How every client of ours reaches Kafka: addresses, TLS and login out of the settings."""
+
+from typing import Any
+
+from aiokafka.helpers import create_ssl_context
+
+from services.common.errors import InvalidError
+from services.common.settings import Settings
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Return the keyword arguments that every aiokafka client takes.
+
+    Raises ``InvalidError`` naming the setting that is missing or cannot be; never shows a secret.
+    """
+    if not settings.kafka:
+        raise InvalidError("setting WAYMARK_KAFKA is empty: name Kafka's bootstrap servers")
+    options: dict[str, Any] = {
+        "bootstrap_servers": [server.strip() for server in settings.kafka.split(",")],
+        "security_protocol": settings.kafka_security.upper(),
+    }
+    if settings.kafka_security.endswith("ssl"):
+        options["ssl_context"] = _tls(settings)
+    if settings.kafka_security.startswith("sasl"):
+        options |= _login(settings)
+    return options
+
+
+def _tls(settings: Settings) -> Any:
+    if (settings.kafka_cert is None) != (settings.kafka_key is None):
+        raise InvalidError("WAYMARK_KAFKA_CERT and WAYMARK_KAFKA_KEY belong together: set both")
+    for path in (settings.kafka_ca, settings.kafka_cert, settings.kafka_key):
+        if path is not None and not path.is_file():
+            raise InvalidError(f"file {path} of the settings WAYMARK_KAFKA_* does not exist")
+    try:
+        return create_ssl_context(
+            cafile=settings.kafka_ca and str(settings.kafka_ca),
+            certfile=settings.kafka_cert and str(settings.kafka_cert),
+            keyfile=settings.kafka_key and str(settings.kafka_key),
+        )
+    except OSError as error:  # ssl.SSLError is one
+        raise InvalidError(
+            f"the files of WAYMARK_KAFKA_CA, _CERT, _KEY cannot be used: {error}"
+        ) from error
+
+
+def _login(settings: Settings) -> dict[str, Any]:
+    for name in ("kafka_username", "kafka_password"):
+        if not getattr(settings, name):
+            raise InvalidError(
+                f"setting WAYMARK_{name.upper()} is empty, and WAYMARK_KAFKA_SECURITY = "
+                f"{settings.kafka_security!r} logs in"
+            )
+    return {
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_username,
+        "sasl_plain_password": settings.kafka_password,
+    }

@@ -1,0 +1,83 @@
+"""A real broker for tests, and what is on its topics.
+
+Every test has topics of its own (``kafka_settings`` gives a prefix that no other test has), so one
+broker serves a whole run.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from deploy.kafka.broker import Broker, cluster, make_nodes
+from deploy.kafka.libs import MissingError, libraries
+from services.common.kafka import client_options
+from services.common.settings import Settings, load
+from services.common.topics import Name, topic_name
+
+HEAP = "512m"
+PARTITIONS = 4
+
+
+def require_kafka() -> None:
+    """Skip, or fail where a Kafka is demanded, if this machine cannot run one."""
+    try:
+        libraries()
+    except MissingError as error:
+        if os.environ.get("WAYMARK_REQUIRE_KAFKA") == "1":
+            raise
+        pytest.skip(str(error))
+
+
+@contextmanager
+def running(folder: Path, **options: Any) -> Iterator[Broker]:
+    """Run one node in a folder for a block; options are the broker's."""
+    require_kafka()
+    broker = Broker(make_nodes(folder, 1)[0], heap=HEAP, **options)
+    with cluster([broker]):
+        yield broker
+
+
+def settings_for(bootstrap: str, **more: Any) -> Settings:
+    """Return settings with a prefix, hence topics and groups, of their own; few partitions."""
+    prefix = f"t{uuid.uuid4().hex[:12]}"
+    given = {
+        "kafka": bootstrap,
+        "kafka_prefix": prefix,
+        "kafka_group": prefix,
+        "kafka_partitions": PARTITIONS,
+    }
+    return load(environ={}, overrides=given | more)
+
+
+async def read_all(
+    settings: Settings, name: Name, partitions: Sequence[int] | None = None
+) -> list[ConsumerRecord]:
+    """Return a topic's committed records up to its present end: by partition, then offset."""
+    reader = AIOKafkaConsumer(
+        **client_options(settings),
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    await reader.start()
+    try:
+        topic = topic_name(settings, name)
+        await reader._client.fetch_all_metadata()
+        found = sorted(reader.partitions_for_topic(topic) or ())
+        chosen = [TopicPartition(topic, n) for n in found if partitions is None or n in partitions]
+        reader.assign(chosen)
+        ends = await reader.end_offsets(chosen)
+        await reader.seek_to_beginning(*chosen)
+        records: list[ConsumerRecord] = []
+        while any([await reader.position(one) < ends[one] for one in chosen]):
+            for some in (await reader.getmany(timeout_ms=200)).values():
+                records += some
+        return sorted(records, key=lambda one: (one.partition, one.offset))
+    finally:
+        await reader.stop()
