@@ -22,6 +22,13 @@ Name = Literal[
     "waymark_sessionizer_applied_offset",
     "waymark_sessionizer_lag_records",
     "waymark_sessionizer_rows_total",
+    "waymark_sessionizer_partition_applied_offset",
+    "waymark_sessionizer_partition_lag_records",
+    "waymark_sessionizer_partition_states",
+    "waymark_sessionizer_partition_state_bytes",
+    "waymark_sessionizer_restored_share",
+    "waymark_sessionizer_transaction_seconds",
+    "waymark_sessionizer_poison_total",
     "waymark_loader_rows_total",
     "waymark_loader_lag_records",
     "waymark_loader_outbox_rows",
@@ -110,6 +117,48 @@ SPECS: dict[Name, Spec] = {
         "No sessions while events come: the log of the process. Many late: a clock or a queue.",
         ("table",),
     ),
+    "waymark_sessionizer_partition_applied_offset": Spec(
+        "gauge",
+        "Newest record of a partition all of whose events have settled.",
+        "It trails the end by the grace (30 s) when all is well.",
+        ("partition",),
+    ),
+    "waymark_sessionizer_partition_lag_records": Spec(
+        "gauge",
+        "Records of a partition that its worker has not folded yet.",
+        "Growing on all: start another worker. On one: its worker's log.",
+        ("partition",),
+    ),
+    "waymark_sessionizer_partition_states": Spec(
+        "gauge",
+        "Visitors of a partition with a state or a stub.",
+        "Far from the other partitions': one visitor id is shared by many.",
+        ("partition",),
+    ),
+    "waymark_sessionizer_partition_state_bytes": Spec(
+        "gauge",
+        "Bytes of a partition's states at rest, keys with them.",
+        "Sum them up for a worker's memory; start another worker before it is used up.",
+        ("partition",),
+    ),
+    "waymark_sessionizer_restored_share": Spec(
+        "gauge",
+        "How much of a partition's states the worker has read when taking it over, 0 to 1.",
+        "Below 1 for a minute: the brokers are slow.",
+        ("partition",),
+    ),
+    "waymark_sessionizer_transaction_seconds": Spec(
+        "histogram",
+        "Time of one transaction: states, outputs, forwards and meta of a group of records.",
+        "Above 0.25 s: the brokers' disks or the network between them.",
+        (),
+        FAST,
+    ),
+    "waymark_sessionizer_poison_total": Spec(
+        "counter",
+        "Lines and records of the log that nobody can fold.",
+        "`waymark dlq ls` shows each with its reason and position; mend whoever writes them.",
+    ),
     "waymark_loader_rows_total": Spec(
         "counter", "Rows inserted into storage, by table.", "Flat: see the lag below.", ("table",)
     ),
@@ -179,12 +228,17 @@ class Metrics:
             raise TypeError(f"{name} is a {SPECS[name].kind}, not a counter")
         child.inc(amount)
 
-    def set(self, name: Name, value: float) -> None:
+    def set(self, name: Name, value: float, **labels: str) -> None:
         """Set a gauge."""
-        metric = self._by_name[name]
+        metric = self._of(name, labels)
         if not isinstance(metric, Gauge):
             raise TypeError(f"{name} is a {SPECS[name].kind}, not a gauge")
         metric.set(value)
+
+    def drop(self, name: Name, **labels: str) -> None:
+        """Show a metric with these labels no more: what they name is gone."""
+        if self._labelled.pop((name, *labels.items()), None) is not None:
+            self._by_name[name].remove(*(labels[key] for key in SPECS[name].labels))
 
     def follow(self, name: Name, read: Callable[[], float]) -> None:
         """Have a gauge read where it is known, each time the metrics are asked for."""

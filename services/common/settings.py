@@ -138,6 +138,13 @@ class Settings(BaseSettings):
     advertise: str = Field(
         "", description="URL under which other parts reach this worker; empty: its host and port."
     )
+    poison_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of a partition's newest records that may be unreadable before its "
+        "worker stops; 1 never stops it.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )

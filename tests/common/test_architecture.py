@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE = "services/sessionizer"
+CORE = "services/sessionizer/core"
 POLICY = "services.sessionizer.core.policy"
 PORTS = ("services.common.ports", "services.common.errors")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "schemas": (),
     CORE: ("schemas", *PORTS),
+    "services/sessionizer": ("schemas", "services.common"),
     "services/common": ("schemas", POLICY),
     "services/ingest": ("schemas", "services.common", "services.sessionizer"),
     "services/rollups": ("services.common",),

@@ -15,7 +15,7 @@ from services.sessionizer.core import signals
 from services.sessionizer.core.carts import resolve, touch
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.rows import cart_row, rare
+from services.sessionizer.core.rows import cart_row, head, order_of
 from services.sessionizer.core.sessions import is_past_buyer
 from services.sessionizer.core.state import (
     BOUGHT,
@@ -150,35 +150,24 @@ def order_row(
     How it came is told by the open session, else by the cart it resolved, else by the event (E3).
     """
     dims = session.dims if session else cart.dims if cart else _own_dims(v, event)
-    row = OrderRow(
-        source=v.source,
-        visitor_id=v.visitor_id,
-        user_id=event.user_id or v.user_id,
-        channel=dims.channel,
-        first_channel=dims.first_channel,
-        device=dims.device,
-        browser=dims.browser,
-        os=dims.os,
-        country=dims.country,
-        policy_version=rules.policy.version,
-        version=out.version(),
-        order_id=order_id_of(event),
-        event_id=event.event_id,
-        at_ms=event.ts_ms,
-        kind=kind,
-        named=event.visitor_id == v.visitor_id,
-        session_id=text(session.id) if session else "",
-        cart_id=text(cart.id) if cart else "",
-        value=order_value(event) if kind == "order" else event.value,
-        shipping=event.shipping,
-        tax=event.tax,
-        discount=event.discount,
-        currency=event.currency or rules.currency,
-        lines=list(event.products or ()),
-        payment_method=event.payment_method,
-        provisional=event.provisional,
+    return order_of(
+        *head(v, dims, PAST_BUYER if past_buyer else 0, rules, out),
+        order_id_of(event),
+        event.event_id,
+        event.ts_ms,
+        kind,
+        event.visitor_id == v.visitor_id,
+        text(session.id) if session else "",
+        text(cart.id) if cart else "",
+        order_value(event) if kind == "order" else event.value,
+        event.shipping,
+        event.tax,
+        event.discount,
+        event.currency or rules.currency,
+        list(event.products or ()),
+        event.payment_method,
+        event.provisional,
     )
-    return rare(row, dims, PAST_BUYER if past_buyer else 0)
 
 
 def remember(v: Visitor, event: Event, rules: SourceRules) -> bool:

@@ -1,11 +1,13 @@
 """From what is remembered to the rows that leave: nothing is decided here, only written down."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from msgspec.structs import replace
+from msgspec import defstruct
+from msgspec.structs import fields
 
 from schemas.event import Product, Utm
-from schemas.rows import CartRow, PageVisit, Row, SessionRow
+from schemas.rows import CartRow, OrderRow, PageVisit, Row, SessionRow, SignalRow
 from services.sessionizer.core.causes import causes_of_cart
 from services.sessionizer.core.lines import value_of
 from services.sessionizer.core.out import Versions
@@ -22,6 +24,7 @@ from services.sessionizer.core.state import (
     Cart,
     Dims,
     Line,
+    Page,
     Session,
     Visitor,
     text,
@@ -33,29 +36,56 @@ NO_UTM = Utm()
 R = TypeVar("R", bound=Row)
 
 
-def rare(row: R, d: Dims, marks: int) -> R:
-    """Return the row with what few have: a campaign, experiments, a bot's mark, a past order.
+def positional(kind: type[R]) -> Callable[..., R]:
+    """Return the row type with its fields, all of them, to be given in order instead of by name.
 
-    Apart because a row is made faster without them. A row is a bot's, a test's or excluded if any
-    event attached to its session is, and lasting if all are (C5).
+    A call with more than some fifteen names costs CPython a dictionary and four times the rest.
     """
-    if marks & PAST_BUYER:
-        row = replace(row, past_buyer=True)
-    if not d.special:
-        return row
-    utm = d.utm or NO_UTM
-    return replace(
-        row,
-        utm_source=utm.source,
-        utm_medium=utm.medium,
-        utm_campaign=utm.campaign,
-        utm_term=utm.term,
-        utm_content=utm.content,
-        bot=d.bot,
-        test=d.test,
-        excluded=d.excluded,
-        lasting=d.lasting,
-        variants=d.variants or {},
+    named = [(field.name, field.type, None) for field in fields(kind)]
+    made: Callable[..., R] = defstruct(
+        kind.__name__, named, bases=(kind,), module=__name__, frozen=True, kw_only=False, gc=False
+    )
+    return made
+
+
+_session = positional(SessionRow)
+_cart = positional(CartRow)
+signal_of = positional(SignalRow)
+order_of = positional(OrderRow)
+
+
+def head(v: Visitor, d: Dims, marks: int, rules: SourceRules, out: Versions) -> tuple[Any, ...]:
+    """Return the fields that every row begins with, in the order of ``schemas.rows.Row``.
+
+    A row is a bot's, a test's or excluded if any event attached to its session is, and lasting if
+    all are (C5).
+    """
+    special = d.special
+    utm = d.utm or NO_UTM if special else NO_UTM
+    return (
+        v.source,
+        v.visitor_id,
+        v.user_id,
+        d.channel,
+        d.first_channel,
+        utm.source,
+        utm.medium,
+        utm.campaign,
+        utm.term,
+        utm.content,
+        d.device,
+        d.browser,
+        d.os,
+        d.country,
+        special and d.bot,
+        special and d.test,
+        special and d.excluded,
+        not special or d.lasting,
+        marks & PAST_BUYER != 0,
+        (d.variants or {}) if special else {},
+        rules.policy.version,
+        out.version(),
+        False,
     )
 
 
@@ -63,13 +93,13 @@ def products(lines: list[Line]) -> list[Product]:
     """Return a cart's lines as they leave."""
     return [
         Product(
-            product_id=line.product_id,
-            name=line.name,
-            category=line.category,
-            price=line.price,
-            quantity=line.quantity,
-            url=line.url,
-            image_url=line.image_url,
+            line.product_id,
+            line.name,
+            line.category,
+            line.price,
+            line.quantity,
+            line.url,
+            line.image_url,
         )
         for line in lines
     ]
@@ -77,7 +107,7 @@ def products(lines: list[Line]) -> list[Product]:
 
 def frictions(places: list[int]) -> list[str]:
     """Return the names of the friction met."""
-    return [FRICTIONS[place] for place in places]
+    return [FRICTIONS[place] for place in places] if places else []
 
 
 def page_views(s: Session) -> int:
@@ -95,22 +125,32 @@ def page_visits(s: Session) -> list[PageVisit]:
     A page lasts until the next page; the last one as long as its page_leave events say the
     shopper was engaged with it, and for an unknown time where none says so (C3).
     """
-    ends = [page.offset_ms for page in s.pages[1:]]
-    visits = [
-        PageVisit(
-            p.path, PAGE_KINDS[p.kind], p.category, s.start_ms + p.offset_ms, end - p.offset_ms
+    pages, start_ms = s.pages, s.start_ms
+    visits: list[PageVisit] = []
+    if not pages:
+        return visits
+    page = pages[0]
+    for after in pages[1:]:
+        offset_ms = page.offset_ms
+        time = after.offset_ms - offset_ms
+        visits.append(
+            PageVisit(
+                page.path, PAGE_KINDS[page.kind], page.category, start_ms + offset_ms, time
+            )
         )
-        for p, end in zip(s.pages, ends, strict=False)
-    ]
-    if s.pages:
-        last = s.pages[-1]
-        time: int | None = s.page_engaged_ms if s.page_engaged_ms >= 0 else None
-        if s.over_ms >= 0:
-            time = s.over_ms - last.offset_ms
-        kind = PAGE_KINDS[last.kind]
-        at_ms = s.start_ms + last.offset_ms
-        visits.append(PageVisit(last.path, kind, last.category, at_ms, time))
+        page = after
+    at_ms = start_ms + page.offset_ms
+    visits.append(
+        PageVisit(page.path, PAGE_KINDS[page.kind], page.category, at_ms, _last_time(s, page))
+    )
     return visits
+
+
+def _last_time(s: Session, page: Page) -> int | None:
+    """Return how long the shopper was on the last page kept, None where nobody can know."""
+    if s.over_ms >= 0:
+        return s.over_ms - page.offset_ms
+    return s.page_engaged_ms if s.page_engaged_ms >= 0 else None
 
 
 class Closing:
@@ -133,93 +173,71 @@ def session_row(
     """Return the session as it stands, or as it ended."""
     views = page_views(s)
     pages = page_visits(s)
-    d = s.dims
-    row = SessionRow(
-        source=v.source,
-        visitor_id=v.visitor_id,
-        user_id=v.user_id,
-        channel=d.channel,
-        first_channel=d.first_channel,
-        device=d.device,
-        browser=d.browser,
-        os=d.os,
-        country=d.country,
-        policy_version=rules.policy.version,
-        version=out.version(),
-        session_id=text(s.id),
-        started_ms=s.start_ms,
-        ended_ms=s.last_ms,
-        closed_ms=end.at_ms if end else None,
-        duration_ms=s.last_ms - s.start_ms if end else None,
-        open=end is None,
-        page_views=views,
-        interactions=s.events - s.passives - views,
-        events=s.events,
-        entry_path=pages[0].path if pages else "",
-        exit_path=s.exit_path if s.over_ms >= 0 else pages[-1].path if pages else "",
-        referrer=d.referrer,
-        current_stage=stage_name(s.current),
-        furthest_stage=furthest(s.reached),
-        reached=[STAGES[place] for place in s.reached],
-        post_purchase=ENGAGEMENT in s.reached,
-        engaged=end.engaged if end else None,
-        bounced=end.bounced if end else None,
-        cart_id=text(s.cart),
-        checkout_started=s.marks & CHECKOUT != 0,
-        checkout_step=s.step,
-        friction=frictions(s.friction),
-        causes=end.causes if end else [],
-        stated_reason=s.stated,
-        pages=pages,
-        truncated=s.marks & TRUNCATED != 0,
+    reached = s.reached
+    return _session(
+        *head(v, s.dims, s.marks, rules, out),
+        text(s.id),
+        s.start_ms,
+        s.last_ms,
+        end.at_ms if end else None,
+        s.last_ms - s.start_ms if end else None,
+        end is None,
+        views,
+        s.events - s.passives - views,  # interactions
+        s.events,
+        pages[0].path if pages else "",
+        s.exit_path if s.over_ms >= 0 else pages[-1].path if pages else "",
+        s.dims.referrer,
+        stage_name(s.current),
+        furthest(reached),
+        [STAGES[place] for place in reached],
+        ENGAGEMENT in reached,  # post_purchase
+        end.engaged if end else None,
+        end.bounced if end else None,
+        text(s.cart),
+        s.marks & CHECKOUT != 0,
+        s.step,
+        frictions(s.friction),
+        end.causes if end else [],
+        s.stated,
+        pages,
+        s.marks & TRUNCATED != 0,
     )
-    return rare(row, d, s.marks)
 
 
 def cart_row(v: Visitor, c: Cart, rules: SourceRules, out: Versions) -> CartRow:
     """Return the episode as it stands."""
-    d = c.dims
-    row = CartRow(
-        source=v.source,
-        visitor_id=v.visitor_id,
-        user_id=v.user_id,
-        channel=d.channel,
-        first_channel=d.first_channel,
-        device=d.device,
-        browser=d.browser,
-        os=d.os,
-        country=d.country,
-        policy_version=rules.policy.version,
-        version=out.version(),
-        cart_id=text(c.id),
-        session_id=text(c.session),
-        opened_ms=c.opened_ms,
-        last_activity_ms=last_activity_ms(v, c),
-        client_cart_id=c.client_id,
-        cart_url=c.url,
-        bucket_ms=c.bucket_ms,
-        lines=products(c.lines),
-        value=value_of(c),
-        currency=c.currency,
-        outcome=OUTCOMES[c.outcome],
-        checkout_started=c.marks & CHECKOUT != 0,
-        checkout_step=c.steps[-1] if c.steps else "",
-        checkout_steps=list(c.steps),
-        abandoned_ms=c.abandoned_ms,
-        abandoned_value=c.abandoned_value,
-        reopened_ms=c.reopened_ms,
-        recovered_ms=c.recovered_ms,
-        lost_ms=c.lost_ms,
-        emptied_ms=c.emptied_ms,
-        converted_ms=c.converted_ms,
-        order_id=c.order_id,
-        marketing_consent=v.consent,
-        friction=frictions(c.friction),
-        causes=causes_of_cart(c),
-        stated_reason=c.stated,
-        truncated=c.marks & TRUNCATED != 0,
+    steps = c.steps
+    return _cart(
+        *head(v, c.dims, c.marks, rules, out),
+        text(c.id),
+        text(c.session),
+        c.opened_ms,
+        last_activity_ms(v, c),
+        c.client_id,
+        c.url,
+        c.bucket_ms,
+        products(c.lines),
+        value_of(c),
+        c.currency,
+        OUTCOMES[c.outcome],
+        c.marks & CHECKOUT != 0,
+        steps[-1] if steps else "",
+        list(steps),
+        c.abandoned_ms,
+        c.abandoned_value,
+        c.reopened_ms,
+        c.recovered_ms,
+        c.lost_ms,
+        c.emptied_ms,
+        c.converted_ms,
+        c.order_id,
+        v.consent,
+        frictions(c.friction),
+        causes_of_cart(c),
+        c.stated,
+        c.marks & TRUNCATED != 0,
     )
-    return rare(row, d, c.marks)
 
 
 def last_activity_ms(v: Visitor, c: Cart) -> int:

@@ -17,7 +17,7 @@ from services.sessionizer.core.causes import causes_of_cart
 from services.sessionizer.core.lines import value_of
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.rows import products, rare
+from services.sessionizer.core.rows import head, products, signal_of
 from services.sessionizer.core.stages import STAGES, furthest, stage_name
 from services.sessionizer.core.state import FRICTIONS, Cart, Session, Visitor, text
 
@@ -83,29 +83,25 @@ def of_session(
 ) -> SignalRow:
     """Return a signal whose entity is the session."""
     entity = text(s.id)
-    d = s.dims
-    row = SignalRow(
-        source=v.source,
-        visitor_id=v.visitor_id,
-        user_id=v.user_id,
-        channel=d.channel,
-        first_channel=d.first_channel,
-        device=d.device,
-        browser=d.browser,
-        os=d.os,
-        country=d.country,
-        policy_version=rules.policy.version,
-        version=out.version(),
-        signal_id=ids.signal_id(kind, entity, discriminator),
-        kind=kind,
-        at_ms=at_ms,
-        emitted_ms=out.clock_ms,
-        session_id=entity,
-        cart_id=text(s.cart),
-        stage=stage,
-        marketing_consent=v.consent,
+    return signal_of(
+        *head(v, s.dims, s.marks, rules, out),
+        ids.signal_id(kind, entity, discriminator),
+        kind,
+        at_ms,
+        out.clock_ms,
+        entity,
+        text(s.cart),
+        stage,
+        None,  # value
+        "",
+        "",
+        [],
+        v.consent,
+        [],
+        "",
+        {},
+        False,
     )
-    return rare(row, d, s.marks)
 
 
 def of_cart(
@@ -119,32 +115,22 @@ def of_cart(
 ) -> SignalRow:
     """Return a signal whose entity is the cart, with all that is needed to write to the shopper."""
     entity = text(c.id)
-    d = c.dims
-    row = SignalRow(
-        source=v.source,
-        visitor_id=v.visitor_id,
-        user_id=v.user_id,
-        channel=d.channel,
-        first_channel=d.first_channel,
-        device=d.device,
-        browser=d.browser,
-        os=d.os,
-        country=d.country,
-        policy_version=rules.policy.version,
-        version=out.version(),
-        signal_id=ids.signal_id(kind, entity, discriminator),
-        kind=kind,
-        at_ms=at_ms,
-        emitted_ms=out.clock_ms,
-        session_id=text(c.session),
-        cart_id=entity,
-        stage="intent",
-        value=value_of(c),
-        currency=c.currency,
-        cart_url=c.url,
-        lines=products(c.lines),
-        marketing_consent=v.consent,
-        causes=causes_of_cart(c),
-        stated_reason=c.stated,
+    return signal_of(
+        *head(v, c.dims, c.marks, rules, out),
+        ids.signal_id(kind, entity, discriminator),
+        kind,
+        at_ms,
+        out.clock_ms,
+        text(c.session),
+        entity,
+        "intent",
+        value_of(c),
+        c.currency,
+        c.url,
+        products(c.lines),
+        v.consent,
+        causes_of_cart(c),
+        c.stated,
+        {},  # details
+        False,
     )
-    return rare(row, d, c.marks)

@@ -1,0 +1,170 @@
+"""One owned partition: its fold, its states at rest, and the transactions between them.
+
+For each group of records (at most 25, or 100 ms), in this order:
+
+1. Each record is screened and folded; the fold's overlay holds what changed.
+2. What changed is taken, with the meta that says how far it goes.
+3. One transaction holds all of it: states, outputs, forwards, dead letters, meta.
+4. Only after its commit the states at rest are swapped, and the fold lets go of the overlay.
+5. The group's offset may follow, up to ``applied``; it only says where to begin to read again.
+
+Records are folded on while a transaction is under way; there is one at a time. Whatever fails
+from 1 on is fatal: the next owner reads the same records again.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from services.common.ports import LogRecord, PartitionMeta
+from services.sessionizer.core.admission import Poison
+from services.sessionizer.core.partition import Partition
+from services.sessionizer.effects import Effects
+from services.sessionizer.poison import Limit, Screen, letter
+from services.sessionizer.states import States
+from services.sessionizer.tally import Tally
+
+GROUP_RECORDS = 25
+GROUP_SECONDS = 0.1
+META_SECONDS = 5.0
+"""A commit that only moves the clock may wait: after a crash the ticks are read again."""
+
+
+class Held(Struct):
+    """What a partition is made of when it is taken over."""
+
+    number: int
+    fold: Partition
+    states: States
+    effects: Effects
+    meta: PartitionMeta
+    topic: str
+
+
+class Owner:
+    """The owner of one partition. Everything but the transaction happens without waiting.
+
+    ``last`` is the newest record folded, ``applied`` the newest that need not be read again.
+    ``frozen`` while the group rebalances: nothing is folded then. ``sure`` once it is known that no
+    record lies unread before the next one.
+    """
+
+    def __init__(self, held: Held, screen: Screen, limit: Limit, tally: Tally) -> None:
+        """Go on after the meta's applied record."""
+        self.number = held.number
+        self.fold = held.fold
+        self.states = held.states
+        self.last = self.applied = held.meta.applied
+        self.frozen = True
+        self.sure = False
+        self._effects = held.effects
+        self._topic = held.topic
+        self._screen = screen
+        self._limit = limit
+        self._tally = tally
+        self._letters: list[bytes] = []
+        self._group = 0
+        self._group_at = self._saved_at = time.monotonic()
+        self._under_way: asyncio.Task[None] | None = None
+
+    # -- folding
+
+    def take(self, offset: int, append_ms: int, value: bytes | None) -> None:
+        """Fold one record; one that was folded before changes nothing.
+
+        Raises ``FatalError`` where too much of what comes is poison.
+        """
+        if offset <= self.last:
+            return
+        if not self._group:
+            self._group_at = time.monotonic()
+        self._group += 1
+        reason = self._screen.reason(value)
+        if reason:
+            # The clock goes on and the place is noted: an empty record does both.
+            self.fold.apply(LogRecord(offset, append_ms, b""))
+            poisons = [Poison(offset, 0, reason, value or b"")]
+        else:
+            poisons = self.fold.apply(LogRecord(offset, append_ms, value or b""))
+        self.last = offset
+        self._judge(poisons, append_ms, is_tick=value is not None and _is_tick(value))
+
+    def _judge(self, poisons: list[Poison], append_ms: int, *, is_tick: bool) -> None:
+        for one in poisons:
+            self._letters.append(letter(self._topic, self.number, one, append_ms))
+            self._tally.poison()
+        if not is_tick:
+            self._limit.count(bool(poisons))
+
+    # -- effects
+
+    @property
+    def full(self) -> bool:
+        """Tell whether the group is to be stored before more is folded."""
+        return self._group >= GROUP_RECORDS
+
+    @property
+    def due(self) -> bool:
+        """Tell whether the group has waited long enough."""
+        return self._group > 0 and time.monotonic() - self._group_at >= GROUP_SECONDS
+
+    @property
+    def waiting_seconds(self) -> float:
+        """Return for how long the oldest record of the group has waited to be stored."""
+        return time.monotonic() - self._group_at if self._group else 0.0
+
+    async def room(self) -> None:
+        """Begin to store the group, once the one before it is stored."""
+        if self._under_way is not None:
+            await self._under_way
+        self.store()
+
+    def store(self, *, always: bool = False) -> None:
+        """Begin to store the group, unless one is under way; ``always``: be it empty."""
+        if self._under_way is not None and not self._under_way.done():
+            return
+        if self._under_way is not None:
+            self._under_way.result()
+        self._under_way = asyncio.create_task(self._save(always=always))
+
+    async def flush(self) -> None:
+        """Store all that is folded, and the meta in any case: a fenced owner learns of it here."""
+        if self._under_way is not None:
+            await self._under_way
+        self.store(always=True)
+        if self._under_way is not None:
+            await self._under_way
+
+    async def _save(self, *, always: bool) -> None:
+        changes = self.fold.take()
+        if self._letters:
+            rows = changes.rows | {"dead_letters": self._letters}
+            changes = msgspec.structs.replace(changes, rows=rows)
+        self._letters, self._group = [], 0
+        meta_due = time.monotonic() - self._saved_at >= META_SECONDS
+        if not (changes.states or changes.rows or changes.forwards or meta_due or always):
+            self.fold.committed()
+            return
+        began = time.monotonic()
+        await self._effects.write(changes)
+        self.states.commit(changes.states)
+        self.fold.committed()
+        self.applied = changes.meta.applied
+        self._saved_at = time.monotonic()
+        self._tally.stored(changes, self._saved_at - began)
+
+    async def close(self) -> None:
+        """Stop the producer; what is not stored is the next owner's to make again."""
+        await self._effects.stop()
+
+
+def _is_tick(value: bytes) -> bool:
+    return value.startswith(b'{"type":"__tick"')
+
+
+def place(owner: Owner) -> dict[str, Any]:
+    """Return where an owner stands, for the log."""
+    return {"partition": owner.number, "applied": owner.applied, "states": len(owner.states)}
