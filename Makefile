@@ -1,10 +1,10 @@
-# One line each: make run | kafka | cluster | test | lint | bench | docs | lock | install | clean
+# One line each: make run | kafka | cluster | run-distributed | env | test | lint | bench | docs | lock | install | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run kafka cluster test lint fix bench docs lock install clean
+.PHONY: run kafka cluster env run-distributed test-compose check-image test lint fix bench docs lock install clean
 
 run: $(STAMP) ## start everything with a simulated shop on ./waymark-data
 	$(BIN)/waymark run --demo
@@ -14,6 +14,18 @@ kafka: $(STAMP) ## one real Kafka node on 127.0.0.1:9092 (Java 17; Maven for the
 
 cluster: $(STAMP) ## three of them, on 127.0.0.1:9092 to 9094
 	$(BIN)/python -m deploy.kafka --nodes 3
+
+env: ## write .env with random passwords for docker compose, where there is none
+	$(PYTHON) -m deploy.env
+
+run-distributed: $(STAMP) ## every part as its own process on this machine, to try it out
+	$(BIN)/python -m deploy.distributed
+
+test-compose: ## docker compose up, one event through every part, down again (needs Docker)
+	sh deploy/image/try.sh
+
+check-image: ## the Dockerfile's build steps in a fresh folder, without Docker
+	sh deploy/image/check.sh
 
 test: $(STAMP) ## run every test this machine can run; a skip prints its reason
 	$(BIN)/python -m pytest
