@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
@@ -17,6 +18,10 @@ from schemas.urls import plain_host
 KeyKind = Literal["server", "browser", "test"]
 LIVE_MAX_AGE_MS = 72 * 3_600_000
 """DESIGN, *Time*: older events are history, which has its own way in."""
+
+
+_NO_PAGE = (None, None)
+_NOTHING: tuple[dict[str, Any], bytes] = ({}, b"")
 
 
 class Site(Struct, frozen=True, kw_only=True, eq=False):
@@ -80,9 +85,11 @@ class Context(Struct, frozen=True, kw_only=True):
     oldest_ms: int = 0
     ahead_ms: int = 0
     stamp: dict[str, str | int] = {}
+    stamp_tail: bytes = b""
     plans: dict[tuple[str, ...], Any] = {}
     pages: dict[Any, Any] = {}
     agents: dict[Any, Any] = {}
+    texts: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         """Work out once what every event of the request asks."""
@@ -97,8 +104,13 @@ class Context(Struct, frozen=True, kw_only=True):
         force_setattr(self, "ahead_ms", ahead)
         force_setattr(self, "stamp", stamp)
         force_setattr(self, "plans", memo[self.key])
+        # An event without a page or without an agent gets nothing of either.
+        memo["page"].setdefault(_NO_PAGE, _NOTHING)
+        memo["agent"].setdefault(None, _NOTHING)
         force_setattr(self, "pages", memo["page"])
         force_setattr(self, "agents", memo["agent"])
+        force_setattr(self, "texts", memo["text"])
+        force_setattr(self, "stamp_tail", b"," + msgspec.json.encode(stamp)[1:-1])
 
 
 def site(

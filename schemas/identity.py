@@ -59,15 +59,12 @@ NO_USERS = frozenset({"0", "-1"})
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _NOT_CONTENT = frozenset({"sent_ms", "ip"})
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
-_SUSPECT = NO_IDS | NO_USERS
+SUSPECT = NO_IDS | NO_USERS
+"""Texts, in lower case, that may be no id: whether they are, depends on the field."""
+
 ZERO_ID = "00000000-0000-0000-0000-000000000000"
-LONGEST_NO_ID = max(map(len, _SUSPECT - {ZERO_ID}))
+LONGEST_NO_ID = max(map(len, SUSPECT - {ZERO_ID}))
 """A longer text is an id, unless it is ``ZERO_ID``."""
-
-
-def is_plain(value: str) -> bool:
-    """Tell whether a text without control characters is surely an id as it stands."""
-    return value.lower() not in _SUSPECT and value.strip() == value
 
 
 def tidied(draft: Draft) -> Draft | Refusal:

@@ -24,7 +24,7 @@ def name_type(draft: Draft, _ctx: Context) -> Refusal | None:
         return None
     if "name" in draft:
         draft.setdefault("properties", {}).setdefault("name", mask(draft["name"]))
-    draft["name"], draft["type"] = draft["type"], "custom"
+    draft["name"], draft["type"] = mask(draft["type"]), "custom"
     return None
 
 

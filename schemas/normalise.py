@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
 from schemas.context import Context, Salts, Site, Tally, site
 from schemas.event import Event, address_of
+from schemas.outgoing import Outgoing
 from schemas.reading import UNREADABLE, decode, is_whole, read_otherwise
 from schemas.refusal import Code, Refusal, Warned
+from schemas.splice import splice
 from schemas.steps import STEPS, Plan, plan_for
 
 if TYPE_CHECKING:
@@ -36,14 +37,10 @@ __all__ = [
 ]
 
 _ENCODE = msgspec.json.Encoder().encode
+_EVENT = msgspec.json.Decoder(Event)
 
-
-class Prepared(Struct, frozen=True, gc=False):
-    """A canonical event ready for the log: its JSON line without newline, and its address."""
-
-    line: bytes
-    address: str
-    event_id: str
+Prepared = Outgoing
+"""A canonical event ready for the log: its JSON line without newline, and its address."""
 
 
 def normalise(item: bytes, ctx: Context) -> Event | Refusal:
@@ -51,45 +48,40 @@ def normalise(item: bytes, ctx: Context) -> Event | Refusal:
 
     Warnings about accepted events are appended to ``ctx.tally.warnings``.
     """
-    draft = canonical(item, ctx)
-    return draft if isinstance(draft, Refusal) else msgspec.convert(draft, Event)
+    ready = prepare(item, ctx)
+    return ready if isinstance(ready, Refusal) else _EVENT.decode(ready.line)
 
 
 def prepare(item: bytes, ctx: Context) -> Prepared | Refusal:
     """Do as ``normalise``, straight to the log's line: what ingest does for every event."""
-    draft = canonical(item, ctx)
-    if isinstance(draft, Refusal):
-        return draft
-    address = draft["visitor_id"] if "visitor_id" in draft else _address(draft)
-    return Prepared(_ENCODE(draft), address, draft["event_id"])
-
-
-def canonical(item: bytes, ctx: Context) -> Draft | Refusal:
-    """Return the canonical event as a plain dict of the fields it has."""
     try:
         draft = decode(item)
     except UNREADABLE:
         return _otherwise(item, ctx)
     fields = tuple(draft)
     plan = ctx.plans.get(fields) or plan_for(fields, ctx.site, ctx.key)
-    if is_whole(item, draft, plan.form):
-        return _run(plan, draft, ctx)
-    return _otherwise(item, ctx)
+    if not is_whole(item, draft, plan.form):
+        return _otherwise(item, ctx)
+    line = splice(item, draft, plan.texts, ctx) if plan.spliced else None
+    if line is None:
+        return _by_steps(plan, draft, ctx)
+    return Prepared(ctx.site.name, draft["visitor_id"], line)
 
 
-def _otherwise(item: bytes, ctx: Context) -> Draft | Refusal:
+def _otherwise(item: bytes, ctx: Context) -> Prepared | Refusal:
     draft = read_otherwise(item)
     if isinstance(draft, Refusal):
         return draft
-    return _run(plan_for(tuple(draft), ctx.site, ctx.key), draft, ctx)
+    return _by_steps(plan_for(tuple(draft), ctx.site, ctx.key), draft, ctx)
 
 
-def _run(plan: Plan, draft: Draft, ctx: Context) -> Draft | Refusal:
+def _by_steps(plan: Plan, draft: Draft, ctx: Context) -> Prepared | Refusal:
     for run in plan.runs:
         refused = run(draft, ctx)
         if refused is not None:
             return refused
-    return draft
+    address = draft["visitor_id"] if "visitor_id" in draft else _address(draft)
+    return Prepared(ctx.site.name, address, _ENCODE(draft))
 
 
 def _address(draft: Draft) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from schemas import channel, pages
 from schemas.agent import read_agent
 from schemas.masking import mask
+from schemas.memo import keep
+from schemas.splice import tail_of
 from schemas.urls import Address, take_apart
 from schemas.utm import read_query
 
@@ -15,10 +17,9 @@ if TYPE_CHECKING:
     from schemas.refusal import Refusal
     from schemas.wire import Draft
 
-_CACHE_ENTRIES = 10_000
-_CACHED_LENGTH = 2_000
 _Landing = tuple[dict[str, Any], str]
 _NOWHERE = Address("", "", "", "")
+_PLACES: tuple[str, ...] = ("url", "referrer")
 
 TOLD = frozenset({"path", "page_kind", "utm", "channel"})
 """What a storefront may say itself of a page; then it is believed."""
@@ -27,11 +28,13 @@ TOLD = frozenset({"path", "page_kind", "utm", "channel"})
 def page(draft: Draft, ctx: Context) -> Refusal | None:
     """Fill path, page kind, campaign and channel from ``url`` and ``referrer``."""
     key = draft.get("url"), draft.get("referrer")
-    found = ctx.pages.get(key)
-    if found is None:
-        found = _page(ctx.site, draft.get("url", ""), draft.get("referrer", ""), {})
-        _keep(ctx.pages, key, found, f"{key[0]}{key[1]}")
-    draft.update(found)
+    known = ctx.pages.get(key)
+    if known is None:
+        found = _page(ctx.site, key[0] or "", key[1] or "", {})
+        given = {name: draft[name] for name in _PLACES if name in draft}
+        known = found, tail_of(found, given)
+        keep(ctx.pages, key, known, f"{key[0]}{key[1]}")
+    draft.update(known[0])
     return None
 
 
@@ -68,7 +71,7 @@ def _referrer(site: Site, referrer: str) -> Address:
     found: Address | None = known.get(referrer)
     if found is None:
         found = take_apart(referrer)
-        _keep(known, referrer, found)
+        keep(known, referrer, found)
     return found
 
 
@@ -77,7 +80,7 @@ def _kind(site: Site, path: str) -> str:
     found: str | None = known.get(path)
     if found is None:
         found = pages.classify(path, site.page_paths)
-        _keep(known, path, found)
+        keep(known, path, found)
     return found
 
 
@@ -95,7 +98,7 @@ def _landing(site: Site, url: str) -> _Landing:
         if utm:
             fields["utm"] = utm
         found = fields, click
-        _keep(known, url, found)
+        keep(known, url, found)
     return found
 
 
@@ -105,7 +108,7 @@ def stored_url(site: Site, url: str) -> str:
     found: str | None = known.get(url)
     if found is None:
         found = take_apart(url).url
-        _keep(known, url, found)
+        keep(known, url, found)
     return found
 
 
@@ -117,15 +120,15 @@ def cart_url(draft: Draft, _ctx: Context) -> Refusal | None:
 
 def machine(draft: Draft, ctx: Context) -> Refusal | None:
     """Fill device, browser, system and ``bot`` from the user agent."""
-    known = ctx.site.memo["agent"]
     ua = draft.get("ua")
     if not ua:  # a browser key's request may come without the header
         return None
-    found = known.get(ua)
-    if found is None:
+    known = ctx.agents.get(ua)
+    if known is None:
         found = read_agent(ua)
-        _keep(known, ua, found)
-    draft.update(found)
+        known = found, tail_of(found)
+        keep(ctx.agents, ua, known)
+    draft.update(known[0])
     return None
 
 
@@ -137,12 +140,3 @@ def machine_as_told(draft: Draft, _ctx: Context) -> Refusal | None:
     if found.get("bot"):
         draft["bot"] = True
     return None
-
-
-def _keep(known: dict[Any, Any], key: Any, value: Any, text: str = "") -> None:
-    """Keep an answer; not for endless texts, and not endlessly many."""
-    if len(text or key) > _CACHED_LENGTH:
-        return
-    if len(known) >= _CACHE_ENTRIES:
-        known.clear()
-    known[key] = value

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from schemas.masking import mask, mask_value
+from schemas.memo import keep
 from schemas.refusal import Refusal, shown
 from schemas.urls import is_within, take_apart
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _KEPT_BITS = {4: 24, 6: 48}
 _SAID = {"granted": True, "denied": False}
 _HASH_PREFIX = "d-"
+TEXTS = ("title", "name", "element")
+"""Texts of the page: few of a shop's differ, and one of them may show who is logged in."""
 TYPED_IN = {"survey": ("comment",), "form": ("error",), "error": ("message",)}
 
 
@@ -114,6 +117,20 @@ def _hashed(salt: bytes, source: str, basis: str) -> str:
 def properties(draft: Draft, _ctx: Context) -> Refusal | None:
     """Mask e-mails and card-like numbers in properties."""
     draft["properties"] = mask_value(draft["properties"])
+    return None
+
+
+def texts(draft: Draft, ctx: Context) -> Refusal | None:
+    """Mask e-mails and card-like numbers in what a page shows."""
+    known = ctx.texts
+    for name in TEXTS:
+        if name in draft:
+            text = draft[name]
+            masked = known.get(text)
+            if masked is None:
+                masked = mask(text)
+                keep(known, text, masked)
+            draft[name] = masked
     return None
 
 

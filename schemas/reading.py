@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from schemas import exact
 from schemas.body import MAX_ITEM_BYTES
-from schemas.identity import ID_FIELDS, LONGEST_NO_ID, ZERO_ID, is_plain
+from schemas.identity import ID_FIELDS, LONGEST_NO_ID, SUSPECT, ZERO_ID
 from schemas.refusal import Refusal
 from schemas.wire import NUMBER_FIELDS, VARIED_FIELDS, Draft, Wire
 
@@ -26,9 +26,10 @@ decode: Callable[[bytes], Draft] = _QUICK.decode  # type: ignore[assignment]  # 
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
+_ENCODE = msgspec.json.Encoder().encode
 _LOOSE = msgspec.json.Decoder(dict[str, Any]).decode
 _MARK = 34  # the quotation mark
-_BACKSLASH = 92
+_BACKSLASH = b"\\"
 _NESTED_ENOUGH = 24
 _CONTROLS = re.compile(rb"\\(?:u00[01]|[bfnrt])").search
 
@@ -63,15 +64,16 @@ def is_whole(item: bytes, draft: Draft, form: Form) -> bool:
     marks = form.marks
     for name in form.varied:
         marks += _marks(draft[name])
-    if item.find(_BACKSLASH) < 0:
+    if _BACKSLASH not in item:
         if marks != item.count(_MARK):
             return False
     elif marks != _marks_in(item) or _CONTROLS(item):
         return False
     for name in form.ids:
         value = draft[name]
-        doubtful = len(value) <= LONGEST_NO_ID or value == ZERO_ID or value.strip() != value
-        if doubtful and not is_plain(value):
+        if value.strip() != value or value == ZERO_ID:
+            return False
+        if len(value) <= LONGEST_NO_ID and value.lower() in SUSPECT:
             return False
     return len(item) <= MAX_ITEM_BYTES and not (form.deep and _is_deep(item))
 
@@ -106,16 +108,9 @@ def _marks_in(item: bytes) -> int:
 def _marks(value: Any) -> int:
     """Return how many quotation marks a value's keys and texts have around them."""
     kind = type(value)
-    if kind is dict:
-        marks, parts = 2 * len(value), value.values()
-    elif kind is list:
-        marks, parts = 0, value
-    else:
-        return 2 if kind is str else 0
-    for part in parts:
-        kind = type(part)
-        if kind is str:
-            marks += 2
-        elif kind is dict or kind is list:
-            marks += _marks(part)
-    return marks
+    if kind is str:
+        return 2
+    if kind is not dict and kind is not list:
+        return 0
+    text = _ENCODE(value)  # counting in bytes is faster than walking through it
+    return text.count(_MARK) if _BACKSLASH not in text else _marks_in(text)

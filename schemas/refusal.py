@@ -1,5 +1,6 @@
 """Why an item or a whole body is not taken: a closed list of codes, and what is told back."""
 
+import json
 from typing import Literal
 
 from msgspec import Struct
@@ -59,8 +60,8 @@ class Warned(Struct, frozen=True, gc=False):
 
 
 def shown(value: object) -> str:
-    """Return a value as it may stand in a message: one line, short, texts in quotation marks."""
-    text = value if isinstance(value, str) else repr(value)
+    """Return a value as it may stand in a message: one line of JSON, short, texts in quotes."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(text) > SHOWN:
         text = text[:SHOWN] + "…"
     if not text.isprintable():

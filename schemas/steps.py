@@ -25,7 +25,8 @@ class Step(Struct, frozen=True):
     """One step: its name for counters, its function, and which drafts need it.
 
     Needed by: those with one of ``having`` (any, where it is empty) and none of ``lacking``, of
-    sources and keys for which ``when`` holds.
+    sources and keys for which ``when`` holds. ``adds``: it ordinarily leaves what was sent as it
+    is, and ``schemas.splice`` knows when.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Step(Struct, frozen=True):
     having: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
     when: When | None = None
+    adds: bool = False
 
     def is_needed(self, fields: frozenset[str], site: Site, key: KeyKind) -> bool:
         """Tell whether a draft of these fields, sent to the source with such a key, needs it."""
@@ -64,15 +66,15 @@ STEPS: tuple[Step, ...] = (
     Step("content_id", identity.content_id, lacking=_EVENT_ID),
     Step("from_browser", marks.from_browser, when=_is_browser),
     Step("who", identity.who, lacking=frozenset(identity.WHO_FIELDS)),
-    Step("type", marks.name_type),
+    Step("type", marks.name_type, adds=True),
     Step("timestamp", times.timestamp, having=frozenset({"timestamp"}), lacking=_TIME),
     Step("now", times.now, lacking=_TIME | {"timestamp"}),
     Step("sent", times.sent, having=frozenset({"sent_ms"})),
-    Step("when", times.when),
+    Step("when", times.when, adds=True),
     Step("staff", privacy.staff, when=_has_staff),
-    Step("page", place.page, having=_PAGE, lacking=place.TOLD),
+    Step("page", place.page, having=_PAGE, lacking=place.TOLD, adds=True),
     Step("page_as_told", place.page_as_told, having=place.TOLD),
-    Step("machine", place.machine, having=_UA, lacking=agent.MACHINE),
+    Step("machine", place.machine, having=_UA, lacking=agent.MACHINE, adds=True),
     Step("machine_as_told", place.machine_as_told, having=agent.MACHINE),
     Step("currency", amounts.currency, having=_MONEY),
     Step("amounts", amounts.amounts, having=frozenset(amounts.AMOUNT_FIELDS)),
@@ -80,6 +82,7 @@ STEPS: tuple[Step, ...] = (
     Step("cart_url", place.cart_url, having=frozenset({"cart_url"})),
     Step("scroll", marks.scroll, having=frozenset({"scroll_depth"})),
     Step("country", marks.country, having=frozenset({"country"})),
+    Step("texts", privacy.texts, having=frozenset(privacy.TEXTS), adds=True),
     Step("typed_in", privacy.typed_in, having=frozenset(privacy.TYPED_IN)),
     Step("properties", privacy.properties, having=frozenset({"properties"})),
     # Last: who it was and from where, whole, is needed until here and no longer.
@@ -92,15 +95,22 @@ STEPS: tuple[Step, ...] = (
 
 
 class Plan(Struct, frozen=True, gc=False):
-    """What items with the same fields have in common: their form, and the steps they need."""
+    """What items with the same fields have in common: their form, and the steps they need.
+
+    ``spliced``: their line can ordinarily be had without the steps; ``texts`` of theirs could hold
+    what is masked.
+    """
 
     form: Form
     steps: tuple[Step, ...]
     runs: tuple[Run, ...]
+    spliced: bool
+    texts: tuple[str, ...]
 
 
 _PLANS = 4_096
 _FROM_BROWSER = frozenset({"ip", "ua", "country"})
+_SPLICED = frozenset({"event_id", "visitor_id", "ts_ms"})
 
 
 def plan_for(fields: tuple[str, ...], site: Site, key: KeyKind) -> Plan:
@@ -110,7 +120,13 @@ def plan_for(fields: tuple[str, ...], site: Site, key: KeyKind) -> Plan:
     if found is None:
         present = frozenset(fields) | (_FROM_BROWSER if key == "browser" else frozenset())
         steps = tuple(step for step in STEPS if step.is_needed(present, site, key))
-        found = Plan(form_of(fields), steps, tuple(step.run for step in steps))
+        found = Plan(
+            form=form_of(fields),
+            steps=steps,
+            runs=tuple(step.run for step in steps),
+            spliced=present >= _SPLICED and all(step.adds for step in steps),
+            texts=tuple(name for name in fields if name in privacy.TEXTS),
+        )
         if len(plans) >= _PLANS:
             plans.clear()
         plans[fields] = found

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from schemas.outgoing import Outgoing as Outgoing  # noqa: PLC0414 - a word of the ports
 from schemas.rows import DeadLetter
 
 
@@ -18,14 +19,6 @@ class Clock(Protocol):
     def now_ms(self) -> int:
         """Return the wall clock."""
         ...
-
-
-class Outgoing(Struct, frozen=True, gc=False):
-    """One canonical event on its way to the log: its address and its JSON line, no newline."""
-
-    source: str
-    address: str
-    line: bytes
 
 
 class LogRecord(Struct, frozen=True, gc=False):

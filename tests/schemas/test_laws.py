@@ -77,13 +77,8 @@ good_events = st.fixed_dictionaries(
 
 
 def context(**given_: Any) -> Context:
-    return Context(
-        site=SHOP,
-        received_ms=1_795_255_200_000,
-        new_id=lambda: "random",
-        salts=Salts(b"salt"),
-        **given_,
-    )
+    settings: dict[str, Any] = {"site": SHOP, "salts": Salts(b"salt")}
+    return Context(received_ms=1_795_255_200_000, new_id=lambda: "random", **(settings | given_))
 
 
 @given(item=st.binary(max_size=80))
@@ -106,6 +101,81 @@ def test_no_json_value_raises(value: Any, key: Any) -> None:
     assert isinstance(ready, Prepared)
     assert msgspec.json.decode(ready.line, type=Event) == event
     assert ready.address == address_of(event) != ""
+
+
+@given(
+    event=good_events,
+    more=st.fixed_dictionaries(
+        {"event_id": st.just("e-1"), "ts_ms": st.integers(1_795_255_100_000, 1_795_255_200_001)},
+        optional={
+            "referrer": st.sampled_from(["https://a.example/", "https://a.example/?q=a@b.example"]),
+            "ua": st.sampled_from(["curl/8", "Googlebot/2.1", ""]),
+            "name": st.sampled_from(["shoe", "shoe of a@b.example", "a\nb"]),
+            "bot": st.booleans(),
+            "path": st.just("/told"),
+        },
+    ),
+    key=st.sampled_from(["server", "browser"]),
+    sent=st.sampled_from([None, 1_795_255_199_000, 1_795_255_000_000]),
+    compact=st.booleans(),
+)
+@settings(max_examples=200)
+def test_the_short_way_makes_the_same_event(
+    event: dict[str, Any], more: dict[str, Any], key: Any, sent: int | None, *, compact: bool
+) -> None:
+    item = json.dumps(event | more, separators=(",", ":") if compact else None).encode()
+    at = context(site=site("shop", currency="EUR"), key=key, sent_ms=sent)
+    by_steps = prepare(item, at)
+    short = prepare(item, at)
+    if isinstance(by_steps, Refusal):
+        assert short == by_steps
+        return
+    assert isinstance(short, Prepared)
+    assert b"\n" not in short.line
+    assert short.address == by_steps.address
+    events = [msgspec.json.decode(one.line, type=Event) for one in (by_steps, short)]
+    assert events[0] == events[1]
+
+
+PLAIN = {"type": "page_view", "event_id": "e1", "visitor_id": "v1", "ts_ms": 1_795_255_100_000}
+
+
+@pytest.mark.parametrize(
+    ("more", "short"),
+    [
+        ({"url": "https://shop.example/p/1", "referrer": "https://x.example/", "ua": "curl"}, True),
+        ({"title": "Blue shoes", "x": 0.5}, True),
+        ({"scroll_depth": 50}, False),
+        ({"url": "https://shop.example/?to=ann@shop.example"}, False),
+        ({"title": "Hello ann@shop.example"}, False),
+        ({"type": "shoe_tied"}, False),
+        ({"ts_ms": 1_795_255_300_000}, False),
+        ({"products": [{"product_id": "p1", "price": "1.50"}]}, False),
+        ({"consent": {"analytics": False}}, False),
+        ({"theme": "dark"}, False),
+        ({"title": None}, False),
+    ],
+)
+def test_what_is_only_added_to_keeps_its_own_bytes(more: dict[str, Any], *, short: bool) -> None:
+    item = json.dumps(PLAIN | more).encode()
+    at = context(site=site("shop", currency="EUR"))
+    ready = [prepare(item, at) for _ in range(2)][1]
+    assert isinstance(ready, Prepared)
+    assert ready.line.startswith(item[:-1]) is short
+
+
+@pytest.mark.parametrize("field", ["title", "element", "name"])
+def test_what_a_page_shows_is_masked(field: str) -> None:
+    text = "for ann@shop.example, 4111 1111 1111 1111"
+    event = normalise(json.dumps(PLAIN | {field: text}).encode(), context())
+    assert isinstance(event, Event)
+    assert getattr(event, field) == "for (email), (card)"
+
+
+def test_an_unknown_type_is_masked_as_a_name() -> None:
+    event = normalise(json.dumps(PLAIN | {"type": "met ann@shop.example"}).encode(), context())
+    assert isinstance(event, Event)
+    assert (event.type, event.name) == ("custom", "met (email)")
 
 
 @given(event=good_events, ascii_only=st.booleans(), spaced=st.booleans())
