@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -47,6 +48,8 @@ HOUR_MS = 3_600_000
 MIB = 1024 * 1024
 MAX_RECORD_BYTES = MIB
 """Greatest record batch a topic takes: what every client and broker has as its default."""
+MAX_LETTER_BYTES = 4 * MIB
+"""The same of dead letters: half a MiB of control characters is six times as long in JSON."""
 PATIENCE_S = 30.0
 """How long a start waits for brokers that are still starting themselves."""
 PAUSE_S = 0.25
@@ -119,7 +122,7 @@ def _topic(settings: Settings, name: Name, shape: _Shape) -> Topic:
         fixed=fixed,
         at_least={
             "min.insync.replicas": settings.kafka_min_insync,
-            "max.message.bytes": MAX_RECORD_BYTES,
+            "max.message.bytes": MAX_LETTER_BYTES if name == "dead-letters" else MAX_RECORD_BYTES,
             **at_least,
         },
         made_with=made_with,
@@ -161,6 +164,19 @@ async def _ensure(settings: Settings, wanted: list[Topic], until: float) -> None
         await _check_all(admin, new, settings, until)
     finally:
         await admin.close()
+    if new:
+        await _await_leaders(settings, new)
+
+
+async def _await_leaders(settings: Settings, made: list[Topic]) -> None:
+    """Wait until the brokers serve what they have just made; metadata alone shows it too early."""
+    reader = AIOKafkaConsumer(**client_options(settings))
+    await reader.start()
+    try:
+        reader.assign([TopicPartition(one.name, n) for one in made for n in range(one.partitions)])
+        await reader.end_offsets(reader.assignment())
+    finally:
+        await reader.stop()
 
 
 async def _make(admin: AIOKafkaAdminClient, missing: list[Topic]) -> None:

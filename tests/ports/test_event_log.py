@@ -1,19 +1,28 @@
-"""The EventLog and DeadLetters ports: one suite, run against the real log and the one in memory."""
+"""The EventLog and DeadLetters ports: one suite, run against the real log and the one in memory.
+
+What the writing end alone promises is also asked of the one on Kafka, over a real broker.
+"""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from schemas.rows import DeadLetter
+from services.common.clock import SystemClock
 from services.common.ports import Outgoing
+from services.common.topics import ensure_topics
+from services.ingest.kafka_publisher import KafkaPublisher
 from services.standalone.log import SqliteLog
 from tests.support.clock import ManualClock
+from tests.support.kafka import read_all, settings_for
 from tests.support.memory import MemoryLog
 
 Log = SqliteLog | MemoryLog
+Writer = SqliteLog | MemoryLog | KafkaPublisher
 
 
 def item(text: str) -> Outgoing:
@@ -53,20 +62,81 @@ def log(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) -> I
     assert not errors
 
 
+class Written:
+    """A writing end, and what a reader finds of it."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+
+    async def lines(self) -> list[bytes]:
+        if isinstance(self.writer, KafkaPublisher):
+            records = await read_all(self.writer.settings, "events")
+            return [line for one in records for line in one.value.split(b"\n")]
+        return lines(self.writer)
+
+    async def letters(self) -> list[str]:
+        """Return the ids of the letters as storage has them: each once, whatever came again."""
+        if isinstance(self.writer, MemoryLog):
+            return list(self.writer.letters)
+        if isinstance(self.writer, SqliteLog):
+            return _ids(self.writer)
+        records = await read_all(self.writer.settings, "dead-letters")
+        return sorted({msgspec.json.decode(one.value, type=DeadLetter).id for one in records})
+
+
+@pytest.fixture(params=["sqlite", "memory", "kafka"])
+async def written(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Written]:
+    if request.param == "memory":
+        yield Written(MemoryLog(SystemClock()))
+        return
+    if request.param == "kafka":
+        settings = settings_for(request.getfixturevalue("kafka"))
+        await ensure_topics(settings, ["events", "dead-letters"])
+        publisher = KafkaPublisher(settings)
+        await publisher.start()
+        yield Written(publisher)
+        await publisher.stop()
+        return
+    errors: list[BaseException] = []
+    real = SqliteLog(tmp_path / "log.db", SystemClock(), on_fatal=errors.append)
+    yield Written(real)
+    real.close()
+    assert not errors
+
+
 async def test_a_new_log_is_empty(log: Log) -> None:
     assert log.end() == 0
     assert log.read(0, 1_000) == []
 
 
-async def test_what_was_published_is_read_in_order(log: Log) -> None:
-    await log.publish([item("a"), item("b")])
-    await log.publish([item("c")])
-    assert lines(log) == [item(name).line for name in "abc"]
+async def test_what_was_published_is_read_in_order(written: Written) -> None:
+    await written.writer.publish([item("a"), item("b")])
+    await written.writer.publish([item("c")])
+    assert await written.lines() == [item(name).line for name in "abc"]
 
 
-async def test_many_publishers_at_once_lose_and_double_nothing(log: Log) -> None:
-    await asyncio.gather(*[log.publish([item(str(n))]) for n in range(200)])
-    assert sorted(lines(log)) == sorted(item(str(n)).line for n in range(200))
+async def test_what_is_published_together_keeps_its_order(written: Written) -> None:
+    names = [str(n) for n in range(100)]
+    await asyncio.gather(*[written.writer.publish([item(name)]) for name in names])
+    assert await written.lines() == [item(name).line for name in names]
+
+
+async def test_many_publishers_at_once_lose_and_double_nothing(written: Written) -> None:
+    await asyncio.gather(*[written.writer.publish([item(str(n))]) for n in range(200)])
+    assert sorted(await written.lines()) == sorted(item(str(n)).line for n in range(200))
+
+
+async def test_the_append_time_is_about_now_and_never_goes_back(written: Written) -> None:
+    before = time.time_ns() // 1_000_000
+    first = await written.writer.publish([item("a")])
+    second = await written.writer.publish([item("b")])
+    assert before <= first <= second <= time.time_ns() // 1_000_000
+
+
+async def test_a_kept_letter_is_kept_once(written: Written) -> None:
+    await written.writer.keep([letter("x"), letter("y")])
+    await written.writer.keep([letter("x")])
+    assert await written.letters() == ["x", "y"]
 
 
 async def test_offsets_grow_and_the_end_is_the_last_of_them(log: Log) -> None:
@@ -120,13 +190,6 @@ async def test_the_newest_record_survives_trimming_so_that_offsets_go_on(log: Lo
     assert log.end() == end
     await log.publish([item("next")])
     assert log.end() > end
-
-
-async def test_a_kept_letter_is_kept_once(log: Log) -> None:
-    await log.keep([letter("x"), letter("y")])
-    await log.keep([letter("x")])
-    kept = list(log.letters) if isinstance(log, MemoryLog) else _ids(log)
-    assert kept == ["x", "y"]
 
 
 def _ids(log: SqliteLog) -> list[str]:

@@ -18,7 +18,7 @@ from deploy.kafka.broker import Broker, cluster, make_nodes
 from deploy.kafka.libs import MissingError, libraries
 from services.common.kafka import client_options
 from services.common.settings import Settings, load
-from services.common.topics import Name, topic_name
+from services.common.topics import Name, topic_name, topics
 
 HEAP = "512m"
 PARTITIONS = 4
@@ -68,9 +68,8 @@ async def read_all(
     await reader.start()
     try:
         topic = topic_name(settings, name)
-        await reader._client.fetch_all_metadata()
-        found = sorted(reader.partitions_for_topic(topic) or ())
-        chosen = [TopicPartition(topic, n) for n in found if partitions is None or n in partitions]
+        every = range(topics(settings)[name].partitions)
+        chosen = [TopicPartition(topic, n) for n in (every if partitions is None else partitions)]
         reader.assign(chosen)
         ends = await reader.end_offsets(chosen)
         await reader.seek_to_beginning(*chosen)
