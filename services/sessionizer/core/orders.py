@@ -150,8 +150,11 @@ def order_row(
     How it came is told by the open session, else by the cart it resolved, else by the event (E3).
     """
     dims = session.dims if session else cart.dims if cart else _own_dims(v, event)
+    begin = head(v, dims, PAST_BUYER if past_buyer else 0, rules, out)
     return order_of(
-        *head(v, dims, PAST_BUYER if past_buyer else 0, rules, out),
+        *begin[:2],
+        event.user_id or v.user_id,
+        *begin[3:],
         order_id_of(event),
         event.event_id,
         event.ts_ms,

@@ -134,9 +134,7 @@ def page_visits(s: Session) -> list[PageVisit]:
         offset_ms = page.offset_ms
         time = after.offset_ms - offset_ms
         visits.append(
-            PageVisit(
-                page.path, PAGE_KINDS[page.kind], page.category, start_ms + offset_ms, time
-            )
+            PageVisit(page.path, PAGE_KINDS[page.kind], page.category, start_ms + offset_ms, time)
         )
         page = after
     at_ms = start_ms + page.offset_ms

@@ -57,7 +57,10 @@ def furthest(reached: list[int]) -> str:
     """Return the highest stage of those touched; engagement ranks below discovery (B5)."""
     if not reached:
         return ""
-    return STAGES[max(reached, key=lambda place: -1 if place == ENGAGEMENT else place)]
+    best = max(reached)
+    if best == ENGAGEMENT:
+        best = max([place for place in reached if place != ENGAGEMENT], default=ENGAGEMENT)
+    return STAGES[best]
 
 
 def stage_name(place: int) -> str:
