@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run kafka cluster env run-distributed test-compose check-image test lint fix bench docs lock install clean
+.PHONY: run kafka cluster env run-distributed test-compose check-image test lint fix bench bench-kafka docs lock install clean
 
 run: $(STAMP) ## start everything with a simulated shop on ./waymark-data
 	$(BIN)/waymark run --demo
@@ -43,6 +43,9 @@ fix: $(STAMP) ## let the tools mend what they can
 
 bench: $(STAMP) ## print the figures, each beside its baseline
 	$(BIN)/python -m benchmarks
+
+bench-kafka: $(STAMP) ## print the figures on a real Kafka, each beside its peers (Java 17)
+	$(BIN)/python -m benchmarks.kafka
 
 docs: $(STAMP) ## make the generated pages and schemas anew
 	$(BIN)/python -m docs.generate
