@@ -7,17 +7,16 @@ threads may share a ``ClickHouse`` freely. Nothing here decides a number.
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import clickhouse_connect
 import msgspec
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from services.common.errors import InvalidError, UnavailableError
+from services.common.clickhouse_address import Address, address_of, options
+from services.common.errors import InvalidError, TooMuchError, UnavailableError
 
-DATABASE = "waymark"
 POOL = 4
 READ_BYTES = 1 << 20
 
@@ -38,7 +37,18 @@ HTTP: dict[str, Any] = {
     "autogenerate_session_id": False,
     # The edges of many buckets do not fit into a URL.
     "form_encode_query_params": True,
+    "connect_timeout": 5,
+    # Longer than any statement of ours, shorter than the patience of who waits for a dead server.
+    "send_receive_timeout": 120,
 }
+
+READ_LIMITS: dict[str, Any] = {
+    "max_execution_time": 30,
+    "max_rows_to_read": 1_000_000_000,
+    "max_result_rows": 1_000_000,
+    "max_memory_usage": 8 << 30,
+}
+"""What one question of the metrics API may cost a server; beyond it the caller is told."""
 
 _LATER = frozenset({
     "MEMORY_LIMIT_EXCEEDED", "NOT_ENOUGH_SPACE", "TOO_MANY_PARTS", "TIMEOUT_EXCEEDED",
@@ -47,15 +57,24 @@ _LATER = frozenset({
 })  # fmt: skip
 """Server errors that pass: waiting and repeating the statement helps."""
 
+_TOO_MUCH = frozenset({"TOO_MANY_ROWS", "TOO_MANY_BYTES", "TOO_MANY_ROWS_OR_BYTES"})
+
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class ClickHouse:
     """The ``Storage`` port on ClickHouse. Raises ``UnavailableError`` where trying later helps."""
 
-    def __init__(self, address: dict[str, Any], database: str) -> None:
-        self.database = database
+    def __init__(
+        self,
+        address: Address,
+        settings: Mapping[str, Any] | None = None,
+        pool: int = POOL,
+    ) -> None:
+        self.database = address.database
         self._address = address
+        self._settings = {**SETTINGS, **(settings or {})}
+        self._pool = pool
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self._made = 0
         self._lock = threading.Lock()
@@ -65,7 +84,7 @@ class ClickHouse:
         """Insert JSON rows; a repeat with the same token within the process changes nothing."""
         if not lines:
             return
-        with self._client() as client, _named_errors(f"insert into {table}"):
+        with self._client() as client, named_errors(f"insert into {table}"):
             client.raw_insert(
                 table,
                 insert_block=b"\n".join(lines),
@@ -75,20 +94,20 @@ class ClickHouse:
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one statement and return its rows by column name (UUID as text, NaN as None)."""
-        with self._client() as client, _named_errors(sql):
+        with self._client() as client, named_errors(sql):
             raw = client.raw_query(sql, parameters=parameters, fmt="JSONEachRow")
         return _decoder.decode_lines(raw)
 
     def stream(self, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[bytes]:
         """Run one statement and yield its rows as JSON lines, without holding them all."""
-        with self._client() as client, _named_errors(sql):
+        with self._client() as client, named_errors(sql):
             source = client.raw_stream(sql, parameters=parameters, fmt="JSONEachRow")
             with contextlib.closing(source):
                 yield from _lines(source)
 
     def command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
         """Run a statement that returns nothing."""
-        with self._client() as client, _named_errors(sql):
+        with self._client() as client, named_errors(sql):
             # Not the library's command(): over HTTP it puts parameters into the URL, and the many
             # edges of a seal do not fit there.
             client.raw_query(sql, parameters=parameters)
@@ -115,55 +134,59 @@ class ClickHouse:
         with contextlib.suppress(queue.Empty):
             return self._idle.get_nowait()
         with self._lock:
-            if self._made < POOL:
-                client = _connect(self._address, self.database)
+            if self._made < self._pool:
+                client = _connect(self._address, self._settings)
                 self._made += 1
                 return client
         return self._idle.get()
 
 
-def open_storage(dsn: str, database: str = "") -> ClickHouse:
+def open_storage(
+    dsn: str,
+    database: str = "",
+    *,
+    create: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    pool: int = POOL,
+) -> ClickHouse:
     """Open the store at ``chdb:///path`` or ``http(s)://user:password@host:8123/db``.
 
     ``database`` wins over the address's own (``?database=`` for chdb), which wins over
-    ``waymark``; it is created where missing. Raises ``UnavailableError`` where the engine or the
-    server does not answer, ``InvalidError`` for an address of another kind.
+    ``waymark``; it is created where missing, unless the user may not (``create``). ``settings``
+    go with every statement. Raises ``UnavailableError`` where the engine or the server does not
+    answer, ``InvalidError`` for an address of another kind.
     """
-    parts = urlsplit(dsn)
-    if parts.scheme == "chdb":
-        named = parse_qs(parts.query).get("database", [""])[0]
-        address: dict[str, Any] = {"dsn": f"chdb://{parts.netloc}{parts.path}"}
-    elif parts.scheme in {"http", "https"}:
-        named = parts.path.strip("/")
-        address = {"dsn": f"{parts.scheme}://{parts.netloc}?{parts.query}".rstrip("?")}
-    else:
-        raise InvalidError(f"WAYMARK_CLICKHOUSE={dsn!r}: expected chdb:///path or http(s)://…/db")
-    name = database or named or DATABASE
-    if not name.isidentifier():
-        raise InvalidError(f"WAYMARK_CLICKHOUSE: database {name!r} is no plain name")
-    _create(address, name)
-    return ClickHouse(address, name)
+    address = address_of(dsn, database)
+    if create:
+        _create(address)
+    return ClickHouse(address, settings, pool)
 
 
-def _create(address: dict[str, Any], database: str) -> None:
-    first = _connect(address, "default")
+def _create(address: Address) -> None:
+    first = _connect(msgspec.structs.replace(address, database="default"), SETTINGS)
     try:
-        with _named_errors(f"create database {database}"):
-            first.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+        with named_errors(f"create database {address.database}"):
+            first.command(f"CREATE DATABASE IF NOT EXISTS {address.database}")
     finally:
         first.close()
 
 
-def _connect(address: dict[str, Any], database: str) -> Any:
-    where = urlsplit(address["dsn"])
-    http: dict[str, Any] = {} if where.scheme == "chdb" else dict(HTTP)
-    try:
+def _connect(address: Address, settings: Mapping[str, Any]) -> Any:
+    with opening(address):
         return clickhouse_connect.get_client(
-            **address, **http, database=database, settings=dict(SETTINGS)
+            **options(address, HTTP), database=address.database, settings=dict(settings)
         )
+
+
+@contextlib.contextmanager
+def opening(address: Address) -> Iterator[None]:
+    """Turn what a client says at its start into an ``UnavailableError`` that names the place."""
+    try:
+        yield
     except (ClickHouseError, OSError) as error:
-        place = where.path if where.scheme == "chdb" else f"{where.hostname}:{where.port}"
-        raise UnavailableError(f"storage at {place} does not open: {_reason(error)}") from error
+        raise UnavailableError(
+            f"storage at {address.place} does not open: {_reason(error)}"
+        ) from error
 
 
 def _reason(error: Exception) -> str:
@@ -177,16 +200,24 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _named_errors(statement: str) -> Iterator[None]:
+def named_errors(statement: str) -> Iterator[None]:
+    """Say of a refused statement whether it is wrong, asks for too much, or may work later."""
     try:
         yield
     except OperationalError as error:
         raise UnavailableError(f"storage does not answer: {error}") from error
     except ClickHouseError as error:
         text = f"storage refused: {str(error)[:600]} in: {statement[:300]}"
-        if any(name in str(error) for name in _LATER):
+        if any(name in str(error) for name in _LATER) or _from_between(error):
             raise UnavailableError(text) from error
+        if any(name in str(error) for name in _TOO_MUCH):
+            raise TooMuchError("this reads more than one answer may: shorten the range") from error
         raise InvalidError(text) from error
+
+
+def _from_between(error: ClickHouseError) -> bool:
+    """Tell whether a proxy refused, not the server: then no code of the server's is in it."""
+    return "HTTP driver received HTTP status 5" in str(error)
 
 
 def _lines(source: Any) -> Iterator[bytes]:

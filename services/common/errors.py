@@ -9,6 +9,10 @@ class InvalidError(WaymarkError):
     """The caller gave something that can never work; repeating it is useless."""
 
 
+class TooMuchError(WaymarkError):
+    """The question costs more than one answer may; asking for less works."""
+
+
 class RetryableError(WaymarkError):
     """It may work later; the caller keeps what it has and tries again."""
 

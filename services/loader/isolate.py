@@ -1,7 +1,9 @@
 """Inserts that one bad row cannot hold up: it is found by halving and kept as a dead letter."""
 
+import base64
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -58,16 +60,36 @@ def _refuse(
 
 def _letter(table: str, line: bytes, error: InvalidError) -> bytes:
     """Return a refused row's letter; the same row always makes the same."""
-    row = msgspec.json.decode(line, type=dict[str, object])
+    row, original = _row(line), _original(line)
     letter = DeadLetter(
         id=hashlib.sha256(table.encode() + b"\0" + line).hexdigest()[:32],
         source=str(row.get("source", "")),
-        received_ms=int(str(row.get("received_ms") or row.get("at_ms") or 0)),
+        received_ms=_time(row),
         code="storage_refused",
         field="",
         message=f"{table}: {error}"[:500],
-        original=line.decode(),
+        **original,
         event_id=str(row.get("event_id", "")),
         topic=table,
     )
     return msgspec.json.encode(letter)
+
+
+def _row(line: bytes) -> dict[str, object]:
+    """Return what of a refused row can be read: nothing, where it is no JSON object."""
+    try:
+        return msgspec.json.decode(line, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def _original(line: bytes) -> dict[str, Any]:
+    try:
+        return {"original": line.decode()}
+    except UnicodeDecodeError:
+        return {"original": base64.b64encode(line).decode(), "base64": True}
+
+
+def _time(row: dict[str, object]) -> int:
+    found = row.get("received_ms") or row.get("at_ms")
+    return found if isinstance(found, int) else 0

@@ -12,14 +12,15 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
+from services.common.errors import InvalidError
 from services.common.ports import Clock, Storage
 from services.loader.text import text
 from services.rollups.facts import FACTS
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
-AHEAD = 1_000
-"""How far a mark's version runs ahead of a seal's."""
+AHEAD = 1 << 20
+"""How far a mark's version runs ahead: further than any seal's that is under way."""
 
 Instants = dict[str, set[int]]
 """By source, the times whose buckets change."""
@@ -71,13 +72,20 @@ class MarkingSink:
         mark(self._storage, table, instants, floors)
 
     def _changed(self, table: str, lines: Sequence[bytes]) -> Instants:
-        rows = [_decoder.decode(line) for line in lines]
+        rows = _decoded(table, lines)
         # An hour more than needed: the log's clock and this one may differ.
         sealed_ms = self._clock.now_ms() - LAG[table] + HOUR
         if table == "orders":
             return _older(order_instants(self._storage, rows), sealed_ms)
         own = _older(_own(rows), sealed_ms)
         return _merged(own, _stored(self._storage, table, rows)) if own else own
+
+
+def _decoded(table: str, lines: Sequence[bytes]) -> list[_Times]:
+    try:
+        return [_decoder.decode(line) for line in lines]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidError(f"insert into {table}: {error}") from error
 
 
 def mark(storage: Storage, table: str, instants: Instants, floors: dict[str, int]) -> None:

@@ -8,14 +8,17 @@ For some buckets of a fact at a time it
 
 A crash before 3 leaves buckets dirty and roll-up rows that no seal names: they count nothing. A
 row that arrives between 1 and 3 marks its bucket with a greater version (``marks``), so that 3
-does not clean it. One seal job at a time; in doubt, sealing again is harmless.
+does not clean it. Should two jobs run at once (a loader that lost its place, and the next one),
+each sums under a version of its own, and the greater one counts: sealing again is harmless.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from services.common.ports import Progress, Storage, nothing
+from services.loader.marks import AHEAD
 from services.loader.retention import ROLLUPS_MS
 from services.loader.text import text
 from services.rollups.buckets import QUARTER, days
@@ -98,7 +101,7 @@ def _runs(units: Sequence[Range]) -> list[Range]:
 
 def _seal(storage: Storage, fact: Fact, source: str, tz: str, buckets: Sequence[Range]) -> None:
     (row,) = storage.query(text("newest_seal"), {"source": source})
-    version = int(row["newest"]) + 2
+    version = int(row["newest"]) + 2 + secrets.randbelow(AHEAD // 2)
     shared = {"source": source, "fact": fact.name, "tz": seal_zone(fact, tz)}
     _write(storage, shared, buckets, version - 1, dirty=True)
     runs = _runs(buckets)

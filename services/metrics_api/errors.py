@@ -12,7 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from services.common.errors import InvalidError, OverloadedError, RetryableError, WaymarkError
+from services.common.errors import (
+    InvalidError,
+    OverloadedError,
+    RetryableError,
+    TooMuchError,
+    WaymarkError,
+)
 
 RETRY_AFTER_S = 2
 """Seconds a caller is asked to wait; storage mostly answers again well within them."""
@@ -76,6 +82,8 @@ async def _api_error(_request: Request, error: Exception) -> JSONResponse:
 async def _waymark_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, InvalidError):
         return answer(400, "invalid_parameter", str(error))
+    if isinstance(error, TooMuchError):
+        return answer(400, "too_much", str(error))
     wait = {"Retry-After": str(RETRY_AFTER_S)}
     if isinstance(error, OverloadedError):
         return answer(429, "overloaded", str(error), wait)

@@ -15,11 +15,11 @@ from services.common.policy_file import read_policy
 from services.common.ports import Clock
 from services.common.rules import CatalogRules
 from services.common.settings import Settings
+from services.loader.chores import DAY_MS, Sealing, StorageRetention
 from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import Policy
-from services.standalone.chores import DAY_MS, Sealing, StorageRetention
 from services.standalone.engine import Engine
 from services.standalone.folder import Folder
 from services.standalone.log import SqliteLog
@@ -94,8 +94,10 @@ def open_parts(
             keep_ms=settings.log_keep_hours * HOUR_MS,
             keep_bytes=settings.log_keep_bytes,
         )
-        sealing = Sealing(storage, catalog, log)
-        forgetting = StorageRetention(storage, catalog, log, settings.events_keep_days * DAY_MS)
+        sealing = Sealing(storage, catalog, log.append_ms)
+        forgetting = StorageRetention(
+            storage, catalog, log.append_ms, settings.events_keep_days * DAY_MS
+        )
         engine = Engine(
             Partition(rules, states, states.meta(), time=policy.time),
             log,

@@ -13,8 +13,9 @@ from services.common.catalog_rows import Source
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.errors import UnavailableError
 from services.common.ports import Outgoing
+from services.loader.chores import Sealing, StorageRetention
 from services.loader.migrate import migrate
-from services.standalone.chores import Nightly, Sealing, StorageRetention
+from services.standalone.chores import Nightly
 from services.standalone.log import SqliteLog
 from services.standalone.upkeep import Upkeep
 from tests.support.clock import ManualClock
@@ -83,9 +84,9 @@ def test_raw_events_go_when_old_and_sealed_once_a_day(
     errors: list[BaseException] = []
     log = SqliteLog(tmp_path / "log.db", clock, on_fatal=errors.append)
     log.append([Outgoing("", "", b'{"type":"__tick"}')])
-    retention = StorageRetention(storage, catalog, log, 81 * DAY)
+    retention = StorageRetention(storage, catalog, log.append_ms, 81 * DAY)
     assert retention.run() == 0, "what is not sealed stays"
-    Sealing(storage, catalog, log).run()
+    Sealing(storage, catalog, log.append_ms).run()
     assert retention.run() == 0, "once a day"
     clock.move(DAY)
     log.append([Outgoing("", "", b'{"type":"__tick"}')])
@@ -103,10 +104,10 @@ def test_what_has_settled_is_sealed_source_by_source(
     errors: list[BaseException] = []
     log = SqliteLog(tmp_path / "log.db", clock, on_fatal=errors.append)
     log.append([Outgoing("", "", b'{"type":"__tick"}')])
-    assert Sealing(storage, catalog, log).run() == 0
+    assert Sealing(storage, catalog, log.append_ms).run() == 0
     row = {"source": "berlin", "address": "v", "visitor_id": "v", "event_id": "1", "version": 1}
     row |= {"type": "page_view", "ts_ms": at("2026-11-10T12:00:00"), "path": "/"}
     storage.insert("events", [msgspec.json.encode(row)], "sealed")
-    assert Sealing(storage, catalog, log).run() > 0
+    assert Sealing(storage, catalog, log.append_ms).run() > 0
     log.close()
     assert not errors

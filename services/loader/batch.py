@@ -1,0 +1,45 @@
+"""One batch on its way into storage: rows by table, and the stretches of the log they came from."""
+
+import hashlib
+from collections.abc import Iterable
+
+from aiokafka import TopicPartition
+from msgspec import Struct, field
+
+PLAIN = 200
+"""A token longer than this (many stretches) is told by its hash."""
+
+
+class Batch(Struct):
+    """What one insert a table holds, and the offsets that hold once storage has it.
+
+    ``ranges``: by topic and partition the first and last offset taken, records without rows too.
+    ``places``: where reading goes on once storage has the batch.
+    """
+
+    tables: dict[str, list[bytes]] = field(default_factory=dict)
+    ranges: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
+    rows: int = 0
+    size: int = 0
+    places: dict[TopicPartition, int] = field(default_factory=dict)
+
+    def add(self, where: TopicPartition, offset: int, table: str, lines: Iterable[bytes]) -> None:
+        """Take the rows of one record; records of a partition come in order."""
+        first, _ = self.ranges.get(where, (offset, offset))
+        self.ranges[where] = (first, offset)
+        self.places[where] = offset + 1
+        fresh = list(lines)
+        if fresh:
+            self.tables.setdefault(table, []).extend(fresh)
+            self.rows += len(fresh)
+            self.size += sum(map(len, fresh))
+
+    @property
+    def token(self) -> str:
+        """Name the contents: the same stretches of the log always make the same token."""
+        parts = sorted(
+            f"{where.topic}-{where.partition}-{first}-{last}"
+            for where, (first, last) in self.ranges.items()
+        )
+        text = ",".join(parts)
+        return text if len(text) <= PLAIN else hashlib.sha256(text.encode()).hexdigest()
