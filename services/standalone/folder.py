@@ -46,6 +46,11 @@ class Folder(Struct, frozen=True):
         """The file whose lock the owning process holds."""
         return self.root / "lock"
 
+    @property
+    def moving(self) -> Path:
+        """The mark of a folder that has moved, or begun to, to Kafka and a ClickHouse server."""
+        return self.root / "outgrown.json"
+
     def make(self) -> None:
         """Make the folder, readable by its owner alone: it holds shoppers' data."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -57,9 +62,19 @@ class FolderLock:
     The engine of storage refuses a second process too, but only with words nobody understands.
     """
 
-    def __init__(self, folder: Folder) -> None:
-        """Take the lock; raise ``InvalidError`` naming the folder and the owner's process id."""
+    def __init__(self, folder: Folder, *, moving: bool = False) -> None:
+        """Take the lock; raise ``InvalidError`` naming the folder and the owner's process id.
+
+        A folder that has moved takes nobody any more but the move itself (``moving``): what it took
+        in would be missing where it moved to.
+        """
         folder.make()
+        if folder.moving.exists() and not moving:
+            raise InvalidError(
+                f"data folder {folder.root} has moved to Kafka and ClickHouse (waymark outgrow): "
+                f"run the parts there; removing {folder.moving} makes it an installation again, as "
+                "of the move"
+            )
         self._file = folder.lock.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
