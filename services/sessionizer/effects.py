@@ -101,9 +101,7 @@ class Effects:
         await (await self._producer.send_batch(batch, topic, partition=number))
 
 
-def _forwards(
-    forwards: Iterable[Outgoing], partitions: int
-) -> Iterable[tuple[int, list[bytes]]]:
+def _forwards(forwards: Iterable[Outgoing], partitions: int) -> Iterable[tuple[int, list[bytes]]]:
     """Yield for each partition the records that carry its forwards, many lines to a record."""
     lines: dict[int, list[bytes]] = defaultdict(list)
     for one in forwards:

@@ -30,7 +30,10 @@ Commit = Callable[[dict[int, int]], Awaitable[None]]
 
 
 class Owners:
-    """All owned partitions of one worker. ``moving`` from ``freeze`` to the end of ``assign``."""
+    """All owned partitions of one worker. ``moving`` from ``freeze`` to the end of ``assign``.
+
+    ``changed`` is set whenever it owns others than before.
+    """
 
     def __init__(self, settings: Settings, rules: Rules, time_: Time, tally: Tally) -> None:
         """Own nothing yet."""
@@ -44,7 +47,8 @@ class Owners:
         self.by_number: dict[int, Owner] = {}
         self.moving = True
         self.moving_since = time.monotonic()
-        self.assigned_once = False
+        self.closed = False
+        self.changed = asyncio.Event()
 
     def live(self, number: int) -> Owner | None:
         """Return the owner of a partition that can be asked now, None where it is not here."""
@@ -71,6 +75,8 @@ class Owners:
 
     async def assign(self, numbers: Iterable[int], generation: int) -> None:
         """Own exactly these partitions from now on."""
+        if self.closed:
+            return
         wanted = set(numbers)
         if generation != self._generation + 1:
             # A generation went by without us: what we hold may have been another's meanwhile.
@@ -81,7 +87,8 @@ class Owners:
         self._ends = await changelog_ends(self._settings, wanted)
         for owner in self.by_number.values():
             owner.frozen = owner.sure = False
-        self.moving, self.assigned_once = False, True
+        self.moving = False
+        self.changed.set()
         logging.get("sessionizer").info("owns", partitions=sorted(wanted), generation=generation)
 
     async def _drop(self, numbers: set[int]) -> None:
@@ -129,9 +136,7 @@ class Owners:
         for owner in self.every():
             if owner.due:
                 owner.store()
-            self._tally.standing(
-                owner.number, owner.applied, len(owner.states), owner.states.bytes
-            )
+            self._tally.standing(owner.number, owner.applied, len(owner.states), owner.states.bytes)
 
     async def tell(self, commit: Commit) -> None:
         """Tell the group how far each partition is applied, where that has changed."""
@@ -142,10 +147,11 @@ class Owners:
             self._told |= changed
 
     async def close(self) -> None:
-        """Store all that is folded, then stop the producers."""
+        """Store all that is folded, and own nothing new."""
+        self.closed = True
         await self.freeze()
 
-    async def drop_all(self) -> None:
+    async def stop(self) -> None:
         """Stop every producer, after the group was left."""
         await self._drop(set(self.by_number))
 

@@ -78,9 +78,9 @@ class Limit:
         share = self._bad / len(self._newest)
         if bad and self._bad > self._least and share > self._share:
             raise FatalError(
-                f"{self._bad} of the newest {len(self._newest)} records cannot be folded, more than "
-                f"WAYMARK_POISON_SHARE = {self._share}: see the dead letters, mend whoever writes "
-                "them, or allow a greater share to drain them"
+                f"{self._bad} of the newest {len(self._newest)} records cannot be folded, more "
+                f"than WAYMARK_POISON_SHARE = {self._share}: see the dead letters, mend whoever "
+                "writes them, or allow a greater share to drain them"
             )
 
 

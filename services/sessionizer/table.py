@@ -66,8 +66,10 @@ class OwnersTable(Table):  # type: ignore[misc]  # the library ships no types
 
     def on_key_set(self, key: Any, value: Any) -> None:
         """Refuse: a state changes in its owner's transaction."""
+        del key, value
         raise TypeError(f"{self.name} is written by its owners' transactions alone")
 
     def on_key_del(self, key: Any) -> None:
         """Refuse, likewise."""
+        del key
         raise TypeError(f"{self.name} is written by its owners' transactions alone")

@@ -40,8 +40,8 @@ RANK: dict[str, int] = {
 
 OTHERS = 5
 
-Waiting = tuple[int, int, str, int, bytes, Event]
-"""An admitted event: fold key (ts_ms, rank, event_id), append time, id hash, the event."""
+Waiting = tuple[int, int, str, int, Event]
+"""An admitted event: fold key (ts_ms, rank, event_id), append time, the event."""
 
 _BAD = (MsgspecError, UnicodeDecodeError, RecursionError)
 

@@ -125,7 +125,7 @@ def fold_visitor(
     """
     state = State()
     meet(state, source, address)
-    run: list[Waiting] = sorted((*fold_key(event), 0, b"", event) for event in events)
+    run: list[Waiting] = sorted((*fold_key(event), 0, event) for event in events)
     fold_run(state, run, rules, out)
     pass_time(state, out.clock_ms - rules.policy.time.grace_ms, rules, out)
     if state.visitor is not None:

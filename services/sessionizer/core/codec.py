@@ -50,9 +50,7 @@ class State(Struct, array_like=True):
     """
 
     visitor: Visitor | None = None
-    frontier_ms: int = 0
-    frontier_rank: int = 0
-    frontier_id: str = ""
+    frontier: tuple[int, int, str] = (0, 0, "")
     hashes: bytes = b""
     sent: bytes = b""
     hold_ms: int = 0

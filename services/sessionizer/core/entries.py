@@ -6,49 +6,108 @@ when that is full, the old one goes, but for what still waits, changed, or is be
 
 from collections.abc import Iterator
 
-from msgspec import Struct, field
+from xxhash import xxh3_64_digest
 
 from services.common.ports import StateReader
 from services.sessionizer.core.admission import Waiting
-from services.sessionizer.core.codec import Codec, State, head_of
+from services.sessionizer.core.codec import HASH, HASHES, Codec, State, head_of
 from services.sessionizer.core.policy import Rules, SourceRules
 
 UNKNOWN = -1
+KEPT = HASHES * HASH
+"""Bytes of the hashes kept of one visitor's events."""
 
 
-class Entry(Struct, eq=False, gc=False):
+class Entry:
     """A state in memory with what waits to be folded into it.
 
-    ``waiting`` is in fold order; ``pending`` holds the id hashes of it, 8 bytes each, in that order
-    too unless ``mixed``, which tells whether append times may go back along it. ``wake_s`` is the
-    slot of the wheel in which the key stands, 0 for none, and ``deadline`` what the slot was chosen
-    for. ``linked`` holds the ids and day that were linked last. ``live_s`` and ``counted`` are what
-    the live counts hold of it.
+    ``waiting`` is in fold order; ``mixed`` tells whether append times may go back along it.
+    ``known`` holds the id hashes of what was folded and of what waits, 8 bytes each, as they came.
+    ``wake_s`` is the slot of the wheel in which the key stands, 0 for none, and ``deadline`` what
+    the slot was chosen for. ``linked`` holds the ids and day that were linked last. ``live_s`` and
+    ``counted`` are what the live counts hold of it.
+
+    A plain class, for its fields are written at every event: a struct's cost five times as much.
     """
 
-    key: str
-    source: str
-    address: str
-    rules: SourceRules
-    grace_ms: int
-    state: State = field(default_factory=State)
-    waiting: list[Waiting] = field(default_factory=list)
-    pending: bytes = b""
-    mixed: bool = False
-    last_append: int = 0
-    wake_s: int = 0
-    deadline: int = UNKNOWN
-    linked: tuple[str, str, str, int] | None = None
-    dirty: bool = False
-    busy: bool = False
-    live_s: int = 0
-    counted: int = 0
-    live_dirty: bool = False
+    __slots__ = (
+        "address",
+        "busy",
+        "counted",
+        "deadline",
+        "dirty",
+        "grace_ms",
+        "key",
+        "known",
+        "last_append",
+        "linked",
+        "live_dirty",
+        "live_s",
+        "mixed",
+        "rules",
+        "source",
+        "state",
+        "waiting",
+        "wake_s",
+    )
+
+    def __init__(self, key: str, source: str, address: str, rules: SourceRules) -> None:
+        self.key = key
+        self.source = source
+        self.address = address
+        self.rules = rules
+        self.grace_ms = rules.policy.time.grace_ms
+        self.state = State()
+        self.waiting: list[Waiting] = []
+        self.known = b""
+        self.mixed = False
+        self.last_append = 0
+        self.wake_s = 0
+        self.deadline = UNKNOWN
+        self.linked: tuple[str, str, str, int] | None = None
+        self.dirty = False
+        self.busy = False
+        self.live_s = 0
+        self.counted = 0
+        self.live_dirty = False
+
+    def hold(self, state: State) -> None:
+        """Take a state up; what the entry holds of it is the truth until it is put down."""
+        self.state = state
+        self.known = state.hashes
+        self.last_append = state.seen_ms
+
+    def put_down(self) -> State:
+        """Return the state with what the entry held of it: what waits is no part of that."""
+        state, known = self.state, self.known
+        if self.waiting:
+            known = _without(known, self.waiting, in_order=not self.mixed)
+        state.hashes = known[-KEPT:] if len(known) > KEPT else known
+        state.seen_ms = self.last_append
+        return state
+
+    def remember(self, digest: bytes) -> None:
+        """Know an event again that is not to wait."""
+        self.known += digest
+        self.mixed = self.mixed or bool(self.waiting)
+
+    def shorten(self) -> None:
+        """Forget the oldest hashes beyond the newest that are kept."""
+        self.known = self.known[-KEPT - HASH * len(self.waiting) :]
 
     @property
     def keeps(self) -> bool:
         """Tell whether the entry must stay in memory."""
         return bool(self.waiting) or self.dirty or self.busy
+
+
+def _without(known: bytes, waiting: list[Waiting], *, in_order: bool) -> bytes:
+    """Return the hashes without those of what waits, which are the last where all came in order."""
+    if in_order:
+        return known[: -HASH * len(waiting)]
+    gone = {xxh3_64_digest(item[2].encode()) for item in waiting}
+    every = [known[at : at + HASH] for at in range(0, len(known), HASH)]
+    return b"".join([digest for digest in every if digest not in gone])
 
 
 class Entries:
@@ -87,11 +146,11 @@ class Entries:
 
     def _read(self, key: str, source: str, address: str) -> Entry:
         rules = self._rules(source)
-        entry = Entry(key, source, address, rules, rules.policy.time.grace_ms)
+        entry = Entry(key, source, address, rules)
         data = self._states.get(key.encode())
         if data is not None:
             head = head_of(data)
-            entry.state = self._codec.decode(data, source, address)
+            entry.hold(self._codec.decode(data, source, address))
             entry.wake_s, entry.live_s, entry.counted = head
         return entry
 

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 
 from services.sessionizer.core import visitor as machine
 from services.sessionizer.core.admission import AFTER_ALL, Waiting
-from services.sessionizer.core.codec import HASH, HASHES, State
+from services.sessionizer.core.codec import State
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.state import Visitor
-
-_KEPT = HASHES * HASH
 
 
 def meet(state: State, source: str, address: str) -> Visitor:
@@ -31,15 +29,8 @@ def fold_run(state: State, run: Sequence[Waiting], rules: SourceRules, out: Out)
     visitor, fold = state.visitor, machine.fold
     assert visitor is not None  # noqa: S101  the caller's promise, for the type checker
     for item in run:
-        fold(visitor, item[5], rules, out)
-    state.frontier_ms, state.frontier_rank, state.frontier_id, _, digest, _ = item
-    remember(state, digest if len(run) == 1 else b"".join([item[4] for item in run]))
-
-
-def remember(state: State, digests: bytes) -> None:
-    """Keep the id hashes of the newest events."""
-    hashes = state.hashes + digests
-    state.hashes = hashes[-_KEPT:] if len(hashes) > _KEPT else hashes
+        fold(visitor, item[4], rules, out)
+    state.frontier = item[:3]
 
 
 def pass_time(state: State, until_ms: int, rules: SourceRules, out: Out) -> bool:
@@ -51,7 +42,7 @@ def pass_time(state: State, until_ms: int, rules: SourceRules, out: Out) -> bool
     due = machine.next_deadline(visitor, rules)
     while due is not None and due < until_ms:
         machine.advance(visitor, due + 1, rules, out)
-        state.frontier_ms, state.frontier_rank, state.frontier_id = due, AFTER_ALL, ""
+        state.frontier = (due, AFTER_ALL, "")
         fired = True
         due = machine.next_deadline(visitor, rules)
     return fired
@@ -60,4 +51,4 @@ def pass_time(state: State, until_ms: int, rules: SourceRules, out: Out) -> bool
 def late_order(state: State, item: Waiting, rules: SourceRules, out: Out) -> None:
     """Let an order act that sorts before the frontier, on carts only."""
     if state.visitor is not None:
-        machine.late_order(state.visitor, item[5], rules, out)
+        machine.late_order(state.visitor, item[4], rules, out)

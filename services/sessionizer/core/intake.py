@@ -22,7 +22,7 @@ from services.sessionizer.core.admission import (
 )
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import Entries, Entry
-from services.sessionizer.core.folding import late_order, remember
+from services.sessionizer.core.folding import late_order
 from services.sessionizer.core.links import holds
 from services.sessionizer.core.logclock import LogClock
 from services.sessionizer.core.policy import DAY
@@ -48,47 +48,45 @@ class Intake:
         """Admit events to their visitors; return the visitors that have something new to wait."""
         append_ms = record.append_ms
         young, get, rank_of = self._entries.young.get, self._entries.get, RANK.get
-        touch = self._entries.touch
         touched: list[Entry] = []
         for place, event in enumerate(events):
+            source, event_id, ts_ms = event.source, event.event_id, event.ts_ms
             address = event.to or event.visitor_id or address_of(event)
             rank = rank_of(event.type, OTHERS)
-            if rank < 0 or not (event.source and event.event_id and address and event.ts_ms > 0):
+            if rank < 0 or ts_ms <= 0 or not (source and event_id and address):
                 self._admit_odd(event, record, place, poisons)
                 continue
-            if event.ts_ms > append_ms:
+            if ts_ms > append_ms:
                 event = not_after(event, append_ms)  # noqa: PLW2901  the same event, its time mended
-            source = event.source
+                ts_ms = append_ms
             key = f"{source}\x1f{address}"
             entry = young(key) or get(key, source, address)
-            state = entry.state
-            digest = xxh3_64_digest(event.event_id.encode())
-            waits, hashes = entry.pending, state.hashes
-            if (digest in waits and holds(waits, digest)) or (
-                digest in hashes and holds(hashes, digest)
-            ):
+            known = entry.known
+            digest = xxh3_64_digest(event_id.encode())
+            # Not `in`, which makes an error first to find that a hash is no number.
+            if known.find(digest) >= 0 and holds(known, digest):
                 continue
-            ts_ms = event.ts_ms
-            item: Waiting = (ts_ms, rank, event.event_id, append_ms, digest, event)
+            item: Waiting = (ts_ms, rank, event_id, append_ms, event)
             if event.user_id or event.cart_id or event.order_id:
                 self._reach(entry, event)
             if not entry.live_dirty:
-                touch(entry)
-            if ts_ms <= state.frontier_ms and _before(item, entry):
-                self._late(entry, item)
+                self._entries.touch(entry)
+            frontier = entry.state.frontier
+            if ts_ms <= frontier[0] and item[:3] < frontier:
+                self._late(entry, item, digest)
                 continue
             if append_ms - ts_ms > entry.grace_ms:
                 self._lag(entry, item)
+            entry.known = known + digest
             waiting = entry.waiting
-            if entry.last_append != append_ms or not waiting:
-                entry.last_append = append_ms
-                touched.append(entry)
-            entry.pending = waits + digest
             if waiting and item < waiting[-1]:
                 insort(waiting, item)
                 entry.mixed = True
             else:
                 waiting.append(item)
+            if entry.last_append != append_ms or len(waiting) == 1:
+                entry.last_append = append_ms
+                touched.append(entry)
         return touched
 
     def _admit_odd(
@@ -114,20 +112,20 @@ class Intake:
         if self._routes.send(entry, event, self._clock.clock_ms):
             self._entries.changed(entry)
 
-    def _late(self, entry: Entry, item: Waiting) -> None:
+    def _late(self, entry: Entry, item: Waiting, digest: bytes) -> None:
         """Note an event that sorts before the frontier; an order acts on carts at once."""
-        event = item[5]
+        event = item[4]
         order = event.type == "purchase"
         if order:
             late_order(entry.state, item, entry.rules, self._out)
-        remember(entry.state, item[4])
+        entry.remember(digest)
         self._entries.changed(entry)
         self._schedule.put(entry)
         self._flag(entry, event, "late_order" if order else "late")
 
     def _lag(self, entry: Entry, item: Waiting) -> None:
         """Hold absence back from a visitor whose events come late, and note one quite unknown."""
-        time, state, event = entry.rules.policy.time, entry.state, item[5]
+        time, state, event = entry.rules.policy.time, entry.state, item[4]
         lag = item[3] - item[0]
         if not event.to:
             state.hold_ms = max(state.hold_ms, item[3] + min(lag, time.lag_hold_max_ms))
@@ -145,9 +143,3 @@ class Intake:
                 version=self._out.version(),
             )
         )
-
-
-def _before(item: Waiting, entry: Entry) -> bool:
-    """Tell whether an event sorts before the frontier."""
-    state = entry.state
-    return item[:3] < (state.frontier_ms, state.frontier_rank, state.frontier_id)

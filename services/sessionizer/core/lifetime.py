@@ -16,7 +16,7 @@ def forgotten_ms(state: State, policy: Policy) -> int:
     if visitor is None or not machine.is_idle(visitor):
         return 0
     if state.hashes or not visitor.orders:
-        return max(state.frontier_ms, state.seen_ms) + policy.time.stub_ms
+        return max(state.frontier[0], state.seen_ms) + policy.time.stub_ms
     bought_ms = max(visitor.orders[1::2])
     return bought_ms + policy.cart.past_buyer_ms + SLACK_DAYS * DAY
 
@@ -36,7 +36,7 @@ def forget(state: State, clock_ms: int, policy: Policy) -> bool:
         state.visitor, state.hashes, state.sent = machine.stub(visitor), b"", b""
     else:
         state.visitor, state.hashes, state.sent = None, b"", b""
-        state.frontier_ms, state.frontier_rank, state.frontier_id = 0, 0, ""
+        state.frontier = (0, 0, "")
         state.seen_ms = 0
     state.hold_ms = state.emit_ms = 0
     return True

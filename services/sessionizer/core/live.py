@@ -202,8 +202,8 @@ def _preview_one(
         known[text] = State() if data is None else codec.decode(data, event.source, address)
     state = known[text]
     before = _told(state, rules)
-    item: Waiting = (*fold_key(event), event.ts_ms, b"", event)
-    late = item[:3] < (state.frontier_ms, state.frontier_rank, state.frontier_id)
+    item: Waiting = (*fold_key(event), event.ts_ms, event)
+    late = item[:3] < state.frontier
     out = Collector(event.ts_ms)
     if not late:
         meet(state, event.source, address)

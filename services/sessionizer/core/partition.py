@@ -10,17 +10,18 @@ from typing import Any, NamedTuple
 
 from schemas.rows import SignalRow
 from services.common.ports import Changes, LogRecord, PartitionMeta, StateReader
-from services.sessionizer.core.admission import LineReader, Poison, Waiting
-from services.sessionizer.core.codec import HASH, Codec, Head, head_of
+from services.sessionizer.core.admission import LineReader, Poison
+from services.sessionizer.core.codec import Codec, Head, head_of
 from services.sessionizer.core.collect import Collector
-from services.sessionizer.core.entries import Entries, Entry
-from services.sessionizer.core.folding import fold_run, meet
+from services.sessionizer.core.entries import KEPT, Entries, Entry
+from services.sessionizer.core.folding import meet
 from services.sessionizer.core.intake import Intake
 from services.sessionizer.core.live import Live, settled_view
 from services.sessionizer.core.logclock import LogClock
 from services.sessionizer.core.policy import Rules, Time
 from services.sessionizer.core.routes import Routes
 from services.sessionizer.core.schedule import Schedule
+from services.sessionizer.core.visitor import fold
 
 RESIDENT = 16_384
 """How many decoded states one generation of the overlay holds."""
@@ -121,17 +122,24 @@ class Partition:
                         self._settle_entry(entry, limit)
 
     def _settle_entry(self, entry: Entry, limit: int) -> None:
-        run = _settled(entry, limit)
-        if not run:
+        waiting, state = entry.waiting, entry.state
+        left = _left(entry, limit)
+        if left == len(waiting):
             return
-        state = entry.state
         visitor = state.visitor or meet(state, entry.source, entry.address)
-        fold_run(state, run, entry.rules, self._out)
-        state.seen_ms = entry.last_append
+        rules, out = entry.rules, self._out
+        while len(waiting) > left:
+            item = waiting.pop(0)
+            fold(visitor, item[4], rules, out)
+        state.frontier = item[:3]
+        if not left:
+            entry.mixed = False
+        if len(entry.known) > KEPT:
+            entry.shorten()
         if not entry.dirty:
             self._entries.mark(entry)
         if not state.emit_ms:
-            state.emit_ms = self._clock.clock_ms + entry.rules.policy.time.emit_every_ms
+            state.emit_ms = self._clock.clock_ms + rules.policy.time.emit_every_ms
             self._schedule.put(entry)
         elif visitor.due_ms != entry.deadline or entry.wake_s <= self._clock.clock_ms // 1000:
             self._schedule.put(entry)
@@ -155,7 +163,7 @@ class Partition:
             self._live.settle(entry, second, counted)
         if state.visitor is None and state.alias is None and not state.sent:
             return None
-        return self._codec.encode(state, Head(entry.wake_s, second, counted))
+        return self._codec.encode(entry.put_down(), Head(entry.wake_s, second, counted))
 
     def _meta(self) -> PartitionMeta:
         """Return where to read on, with clock and hold as of then.
@@ -208,44 +216,21 @@ class Partition:
         return self._live.signals()
 
 
-def _settled(entry: Entry, limit: int) -> list[Waiting]:
-    """Take the waiting events that are to be folded off the entry and return them.
+def _left(entry: Entry, limit: int) -> int:
+    """Return how many of the waiting go on waiting.
 
-    They go up to the last whose grace is over; where append times grow along them, that is told
+    Folded is up to the last whose grace is over; where append times grow along them, that is told
     from the front, and it is mostly one.
     """
     waiting = entry.waiting
     if entry.last_append <= limit:
-        entry.waiting = []
-        entry.pending = b""
-        entry.mixed = False
-        return waiting
+        return 0
+    count = len(waiting)
     if entry.mixed:
-        count = _last_settled(waiting, limit)
-    elif waiting[0][3] > limit:
-        return []
-    elif waiting[1][3] > limit:
-        entry.pending = entry.pending[HASH:]
-        return [waiting.pop(0)]
-    else:
-        count = _first_unsettled(waiting, limit)
-    run, left = waiting[:count], waiting[count:]
-    entry.waiting = left
-    entry.pending = b"".join([item[4] for item in left])
-    return run
-
-
-def _first_unsettled(waiting: list[Waiting], limit: int) -> int:
-    """Return how many of the waiting are folded, where append times grow and the last waits on."""
-    count = 0
-    while waiting[count][3] <= limit:
-        count += 1
+        folded = [place for place in range(count) if waiting[place][3] <= limit]
+        return count - folded[-1] - 1 if folded else count
+    for item in waiting:
+        if item[3] > limit:
+            break
+        count -= 1
     return count
-
-
-def _last_settled(waiting: list[Waiting], limit: int) -> int:
-    """Return how many of the waiting are folded: up to the last of those whose grace is over."""
-    for place in range(len(waiting) - 1, -1, -1):
-        if waiting[place][3] <= limit:
-            return place + 1
-    return 0

@@ -1,7 +1,7 @@
 """From what is remembered to the rows that leave: nothing is decided here, only written down."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from msgspec import defstruct
 from msgspec.structs import fields
@@ -42,10 +42,10 @@ def positional(kind: type[R]) -> Callable[..., R]:
     A call with more than some fifteen names costs CPython a dictionary and four times the rest.
     """
     named = [(field.name, field.type, None) for field in fields(kind)]
-    made: Callable[..., R] = defstruct(
+    made: Any = defstruct(
         kind.__name__, named, bases=(kind,), module=__name__, frozen=True, kw_only=False, gc=False
     )
-    return made
+    return cast("Callable[..., R]", made)
 
 
 _session = positional(SessionRow)

@@ -51,7 +51,8 @@ class Schedule:
             if state.visitor is not None:
                 machine.emit_open(state.visitor, entry.rules, self._out)
             self._entries.mark(entry)
-        if not entry.waiting and forget(state, clock.clock_ms, entry.rules.policy):
+        if not entry.waiting and forget(entry.put_down(), clock.clock_ms, entry.rules.policy):
+            entry.hold(state)
             self._entries.changed(entry)
 
     def put(self, entry: Entry) -> None:
@@ -78,7 +79,7 @@ class Schedule:
         visitor, alias = state.visitor, state.alias
         deadline = NEVER if visitor is None else self._deadline(entry, visitor)
         if deadline >= NEVER:
-            due_ms = forgotten_ms(state, policy)
+            due_ms = forgotten_ms(entry.put_down(), policy)
         else:
             due_ms = max(deadline + entry.grace_ms + 1, state.hold_ms, self._clock.hold_ms)
         if state.emit_ms and (state.emit_ms < due_ms or not due_ms):

@@ -1,0 +1,118 @@
+"""The worker's own HTTP: health, metrics, and what the other parts ask of its live state.
+
+For the inside of an installation only: nothing here asks for a token. A partition that is not
+owned, or moves, is answered with 503 and the owners' topic tells later where it is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Response
+
+from services.common.metrics import Metrics
+from services.common.partitions import key_of, partition_of
+from services.sessionizer.owner import Owner
+from services.sessionizer.owners import Owners
+from services.sessionizer.pulse import Pulse
+
+RETRY = {"Retry-After": "1"}
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """What a worker shows."""
+
+    owners: Owners
+    pulse: Pulse
+    metrics: Metrics
+    partitions: int
+    unready: Callable[[], str]
+
+    def owner_of(self, source: str, address: str) -> Owner | None:
+        """Return the owner of an address, None where it cannot be asked here and now."""
+        number = partition_of(key_of(source, address), self.partitions)
+        return self.owners.live(number)
+
+
+def create_web(worker: Worker) -> FastAPI:
+    """Return the application."""
+    app = FastAPI(title="Waymark sessionizer", docs_url=None, redoc_url=None, openapi_url=None)
+    _add_health(app, worker)
+    _add_live(app, worker)
+    return app
+
+
+def _add_health(app: FastAPI, worker: Worker) -> None:
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        """Tell that the loop turns and commits; else 503 and why."""
+        return _status(worker.pulse.trouble())
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        """Tell that every partition of this worker is restored; else 503 and why."""
+        return _status(worker.unready())
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Expose the worker's metrics for Prometheus."""
+        text = "text/plain; version=0.0.4; charset=utf-8"
+        return Response(worker.metrics.expose(), media_type=text)
+
+
+def _add_live(app: FastAPI, worker: Worker) -> None:
+    @app.get("/v1/live/visitor")
+    async def visitor(source: str, visitor_id: str) -> Response:
+        """Return a visitor's live state, null for one never seen."""
+        owner = worker.owner_of(source, visitor_id)
+        return _moving() if owner is None else _json(owner.fold.visitor(source, visitor_id))
+
+    @app.get("/v1/live/state")
+    async def state(source: str, address: str) -> Response:
+        """Return an address's encoded state with what waits folded in, 204 for none."""
+        owner = worker.owner_of(source, address)
+        if owner is None:
+            return _moving()
+        data = owner.fold.live_state(source, address)
+        return Response(data, 200 if data else 204, media_type="application/octet-stream")
+
+    @app.get("/v1/live/counts")
+    async def counts(source: str) -> Response:
+        """Return clock, live visitors and open carts of each partition here."""
+        return _json([_counts(owner, source) for owner in worker.owners.every()])
+
+    @app.get("/v1/live/signals")
+    async def signals(source: str) -> Response:
+        """Return the unsettled signals of each partition here."""
+        found = [(owner.number, owner.fold.live_signals()) for owner in worker.owners.every()]
+        return _json(
+            [
+                {"partition": number, "signals": [row for row in rows if row.source == source]}
+                for number, rows in found
+            ]
+        )
+
+
+def _counts(owner: Owner, source: str) -> dict[str, Any]:
+    fold = owner.fold
+    return {
+        "partition": owner.number,
+        "clock_ms": fold.clock_ms,
+        "live_visitors": fold.live_visitors(source),
+        "open_carts": fold.open_carts(source),
+    }
+
+
+def _status(trouble: str) -> Response:
+    if not trouble:
+        return _json({"status": "ok"})
+    return _json({"code": "unavailable", "message": trouble}, 503)
+
+
+def _moving() -> Response:
+    return _json({"code": "unavailable", "message": "the partition is not here now"}, 503)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    headers = RETRY if status == 503 else None  # noqa: PLR2004 - HTTP's own number
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
