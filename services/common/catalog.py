@@ -30,6 +30,7 @@ from services.common.catalog_rows import (
     Source,
     Token,
 )
+from services.common.catalog_store import CatalogStore
 from services.common.errors import InvalidError
 from services.common.ports import Clock
 
@@ -57,19 +58,19 @@ class Catalog:
 
     def __init__(
         self,
-        path: Path,
+        store: Path | CatalogStore,
         clock: Clock,
         write_keys: Sequence[str] = (),
         read_tokens: Sequence[str] = (),
     ) -> None:
-        """Open or create the file; the settings' keys and tokens count beside the stored ones.
+        """Open or create the file, or stand on a store; settings' keys count beside its own.
 
         ``write_keys`` are ``source=key``, ``read_tokens`` ``token`` or ``token:source``; a source
         they name is made where it does not exist.
         """
         self._clock = clock
         self._lock = threading.Lock()
-        self._file = CatalogFile(path)
+        self._file: CatalogStore = CatalogFile(store) if isinstance(store, Path) else store
         self._salts: Salts | None = None
         self._keys = [text.partition("=")[::2] for text in write_keys]
         self._tokens = [text.partition(":")[::2] for text in read_tokens]

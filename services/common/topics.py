@@ -50,6 +50,8 @@ MAX_RECORD_BYTES = MIB
 """Greatest record batch a topic takes: what every client and broker has as its default."""
 MAX_LETTER_BYTES = 4 * MIB
 """The same of dead letters: half a MiB of control characters is six times as long in JSON."""
+SEGMENT_MS = HOUR_MS // 6
+"""How long a followed topic writes into one segment; only a closed one is compacted."""
 PATIENCE_S = 30.0
 """How long a start waits for brokers that are still starting themselves."""
 PAUSE_S = 0.25
@@ -57,8 +59,8 @@ PAUSE_S = 0.25
 COMPACT = {"cleanup.policy": "compact"}
 FOLLOWED = {
     # Small segments and no waiting: what was destroyed (a salt, a key) must leave the disks soon.
-    "segment.ms": str(HOUR_MS // 6),
-    "max.compaction.lag.ms": str(HOUR_MS // 6),
+    "segment.ms": str(SEGMENT_MS),
+    "max.compaction.lag.ms": str(SEGMENT_MS),
     "min.cleanable.dirty.ratio": "0.01",
 }
 

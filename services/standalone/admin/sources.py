@@ -1,20 +1,28 @@
 """``waymark sources`` and ``waymark keys``: storefronts, their write keys, and read tokens."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from schemas.money import exponents
-from services.common.catalog import DEFAULT_SOURCE
+from services.common.catalog import DEFAULT_SOURCE, Catalog
 from services.common.catalog_rows import Key, Source, Token
 from services.common.errors import InvalidError
 from services.common.policy_file import parse_policy
 from services.standalone.admin.arguments import optional, required
-from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command
 
 
-def source_named(context: AdminContext, args: dict[str, Any]) -> Source:
+class WithCatalog(Protocol):
+    """What these commands need of their context: an installation of any shape has it."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """Sources, keys, tokens."""
+        ...
+
+
+def source_named(context: WithCatalog, args: dict[str, Any]) -> Source:
     """Return the source an argument names, or the only one there is beside a demo's.
 
     A new installation gets the one that ``waymark run`` would make.
@@ -35,16 +43,16 @@ def source_named(context: AdminContext, args: dict[str, Any]) -> Source:
     return choice[0]
 
 
-def _names(context: AdminContext) -> str:
+def _names(context: WithCatalog) -> str:
     return ", ".join(source.name for source in context.catalog.sources()) or "none"
 
 
-def list_sources(context: AdminContext, _args: dict[str, Any]) -> list[Source]:
+def list_sources(context: WithCatalog, _args: dict[str, Any]) -> list[Source]:
     """Return every source."""
     return context.catalog.sources()
 
 
-def set_source(context: AdminContext, args: dict[str, Any]) -> Source:
+def set_source(context: WithCatalog, args: dict[str, Any]) -> Source:
     """Make a source or change what the arguments name of it."""
     name = required(args, "name", str)
     source = context.catalog.source(name) or Source(name=name)
@@ -64,13 +72,13 @@ def set_source(context: AdminContext, args: dict[str, Any]) -> Source:
     return context.catalog.put_source(msgspec.structs.replace(source, **changes))
 
 
-def list_keys(context: AdminContext, _args: dict[str, Any]) -> list[dict[str, Any]]:
+def list_keys(context: WithCatalog, _args: dict[str, Any]) -> list[dict[str, Any]]:
     """Return write keys and read tokens, never their secrets."""
     keys = [_shown(key, key.kind) for key in context.catalog.write_keys()]
     return keys + [_shown(token, "read") for token in context.catalog.read_tokens()]
 
 
-def create_key(context: AdminContext, args: dict[str, Any]) -> dict[str, Any]:
+def create_key(context: WithCatalog, args: dict[str, Any]) -> dict[str, Any]:
     """Make a write key or read token and return it with its secret, this once."""
     kind = optional(args, "kind", str) or "server"
     made: Key | Token
@@ -85,7 +93,7 @@ def create_key(context: AdminContext, args: dict[str, Any]) -> dict[str, Any]:
     return _shown(made, kind) | {"secret": secret}
 
 
-def revoke_key(context: AdminContext, args: dict[str, Any]) -> dict[str, Any]:
+def revoke_key(context: WithCatalog, args: dict[str, Any]) -> dict[str, Any]:
     """Make a write key or read token useless from now on."""
     key_id = required(args, "id", str)
     if any(token.id == key_id for token in context.catalog.read_tokens()):

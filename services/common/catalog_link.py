@@ -1,0 +1,194 @@
+"""The catalog's topic: followed by a thread of its own, and written by one process at a time.
+
+A write is compare-and-set. Its producer has the transactional id of the topic, so that starting it
+fences any other writer; then the topic is read to its end, and what follows from that is written
+in one transaction. Whoever was fenced begins again. So two processes never make two peppers, nor
+two salts of one day.
+"""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.common import logging
+from services.common.errors import UnavailableError
+from services.common.kafka import client_options
+from services.common.settings import Settings
+from services.common.topics import ensure_topics, topic_name
+
+Changes = Mapping[str, bytes | None]
+"""Keys with their new values; None takes a key away."""
+
+OPEN_SECONDS = 60.0
+WRITE_SECONDS = 10.0
+POLL_MS = 250
+PAUSE_SECONDS = 0.1
+CHORE_SECONDS = 1.0
+
+
+class CatalogLink:
+    """Follows the topic. ``on_record`` is called in the link's thread, in the topic's order."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_record: Callable[[ConsumerRecord], None],
+        chore: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Describe it; ``chore`` is awaited in the link's thread after each look at the topic."""
+        self._settings = settings
+        self._on_record = on_record
+        self._chore = chore
+        self._partition = TopicPartition(topic_name(settings, "catalog"), 0)
+        self._position = 0
+        self._reader: Any = None
+        self._opened: Future[None] = Future()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="catalog", daemon=True)
+        self._log = logging.get("catalog")
+
+    # -- from any thread
+
+    def open(self) -> None:
+        """Read the topic to its end; raises ``UnavailableError`` where Kafka does not answer."""
+        self._thread.start()
+        try:
+            self._opened.result(OPEN_SECONDS)
+        except FutureTimeoutError as error:
+            self.close()
+            raise UnavailableError(f"Kafka did not tell the catalog in {OPEN_SECONDS} s") from error
+
+    def write(self, make: Callable[[], Changes]) -> None:
+        """Store what ``make`` returns; it is called with all that was written before applied.
+
+        On return the change is durable and applied here. Raises ``UnavailableError``.
+        """
+        done = asyncio.run_coroutine_threadsafe(self.write_here(make), self._loop)
+        try:
+            done.result(WRITE_SECONDS)
+        except FutureTimeoutError as error:
+            done.cancel()
+            raise UnavailableError("the catalog's topic cannot be written now") from error
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join()
+
+    # -- in the link's thread
+
+    async def write_here(self, make: Callable[[], Changes]) -> None:
+        """Do as ``write`` does, for the chore."""
+        until = time.monotonic() + WRITE_SECONDS
+        async with self._one:
+            while True:
+                try:
+                    return await self._attempt(make)
+                except KafkaError as error:  # fenced by another writer, or brokers away
+                    if time.monotonic() > until:
+                        raise UnavailableError(
+                            f"the catalog cannot be written: {error!r}"
+                        ) from error
+                await asyncio.sleep(PAUSE_SECONDS * (1 + random.random()))  # noqa: S311 - a pause
+
+    async def _attempt(self, make: Callable[[], Changes]) -> None:
+        topic, number = self._partition
+        producer = AIOKafkaProducer(**client_options(self._settings), transactional_id=topic)
+        try:
+            await producer.start()  # fences whoever writes, and ends what it left open
+            await self._catch_up()
+            changes = make()
+            if not changes:
+                return
+            async with producer.transaction():
+                sent = [
+                    await producer.send(topic, value, key.encode(), partition=number)
+                    for key, value in changes.items()
+                ]
+                await asyncio.gather(*sent)
+            await self._catch_up()
+        finally:
+            await producer.stop()
+
+    async def _catch_up(self) -> None:
+        await self._reading.wait()
+        ends = await self._reader.end_offsets([self._partition])
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._position >= ends[self._partition])
+
+    def _run(self) -> None:
+        self._task: asyncio.Task[None] = self._loop.create_task(self._follow())
+        try:
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            if self._opened.done():
+                raise
+            self._opened.set_exception(error)
+        finally:
+            self._loop.close()
+
+    async def _follow(self) -> None:
+        self._one = asyncio.Lock()
+        self._moved = asyncio.Condition()
+        self._reading = asyncio.Event()
+        await ensure_topics(self._settings, ["catalog"])
+        telling = asyncio.ensure_future(self._tell())
+        try:
+            while True:
+                try:
+                    await self._read()
+                except KafkaError as error:
+                    self._log.warning("catalog is read anew", error=repr(error))
+                await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+
+    async def _read(self) -> None:
+        """Read from where we stand, for as long as that goes well."""
+        self._reader = AIOKafkaConsumer(
+            **client_options(self._settings),
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        try:
+            await self._reader.start()
+            self._reader.assign([self._partition])
+            self._reader.seek(self._partition, self._position)
+            self._reading.set()
+            while True:
+                await self._look()
+        finally:
+            self._reading.clear()
+            await self._reader.stop()
+
+    async def _look(self) -> None:
+        for records in (await self._reader.getmany(timeout_ms=POLL_MS)).values():
+            for record in records:
+                self._on_record(record)
+        async with self._moved:
+            self._position = await self._reader.position(self._partition)
+            self._moved.notify_all()
+
+    async def _tell(self) -> None:
+        """Say that all is read; then do the chore from time to time."""
+        await self._catch_up()
+        self._opened.set_result(None)
+        while self._chore is not None:
+            try:
+                await self._chore()
+            except UnavailableError as error:
+                self._log.warning("chore put off", error=str(error))
+            await asyncio.sleep(CHORE_SECONDS)
