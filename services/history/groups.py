@@ -1,8 +1,8 @@
 """Which visitors must be folded together, and in which portions all of them are.
 
 An order that one visitor paid may end another's cart (DESIGN, *Links*), so visitors that share an
-alias form a group. All others are independent and are taken by hash, so that a history of any
-length is folded in memory of a fixed size.
+alias form a group. All others are independent and are taken by ranges of their addresses, in whose
+order events lie in storage: a history of any length is read once, and folded in fixed memory.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,18 +12,18 @@ from msgspec import Struct
 from services.common.ports import Storage
 from services.history import queries
 
-PORTION_EVENTS = 200_000
+PORTION_EVENTS = 100_000
 """About how many events are folded at a time."""
 PORTION_GROUPED = 2_000
 """How many addresses of groups, or of a list, are folded at a time."""
 
 
 class Portion(Struct, frozen=True):
-    """Some addresses, or one hash shard of all addresses but ``left_out``."""
+    """Some addresses, or all in [first, before) but ``left_out``; ``before`` = "": to the end."""
 
     addresses: tuple[str, ...] = ()
-    shard: int = 0
-    shards: int = 0
+    first: str = ""
+    before: str = ""
     left_out: frozenset[str] = frozenset()
 
 
@@ -49,9 +49,12 @@ def all_portions(storage: Storage, source: str) -> list[Portion]:
     """Return portions that cover every address of a source once."""
     groups = linked(storage, source)
     grouped = frozenset(address for group in groups for address in group)
-    (row,) = storage.query(queries.text("size"), {"source": source})
-    shards = 1 + int(row["events"]) // PORTION_EVENTS
-    rest = [Portion(shard=shard, shards=shards, left_out=grouped) for shard in range(shards)]
+    edges = storage.query(queries.text("edges"), {"source": source, "events": PORTION_EVENTS})
+    firsts = sorted({"", *(row["address"] for row in edges)})
+    rest = [
+        Portion(first=first, before=before, left_out=grouped)
+        for first, before in zip(firsts, [*firsts[1:], ""], strict=True)
+    ]
     return [*_packed(groups), *rest]
 
 

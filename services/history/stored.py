@@ -1,6 +1,6 @@
 """Reads what a rebuild starts from and what it replaces: stored events and stored rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ from schemas.event import Event, address_of
 from schemas.rows import CartRow, FlagRow, OrderRow, SessionRow, SignalRow
 from services.common.ports import Storage
 from services.history import queries
-from services.history.groups import PORTION_GROUPED, Portion
+from services.history.groups import Portion
 
 AnyRow = SessionRow | CartRow | OrderRow | SignalRow | FlagRow
 Key = tuple[str, ...]
@@ -41,12 +41,7 @@ def key_of(table: str, row: AnyRow) -> Key:
 
 def events_of(storage: Storage, source: str, portion: Portion) -> list[Event]:
     """Return the stored events of a portion, in no order."""
-    if portion.addresses:
-        addresses = list(portion.addresses)
-        found = storage.query(queries.text("bodies_of"), {"source": source, "addresses": addresses})
-    else:
-        shard = {"source": source, "shard": portion.shard, "shards": portion.shards}
-        found = storage.query(queries.text("bodies_of_shard"), shard)
+    found = storage.query(*_asked("bodies", source, portion))
     events = [_decoder.decode(row["body"]) for row in found]
     if portion.left_out:
         return [event for event in events if address_of(event) not in portion.left_out]
@@ -54,12 +49,18 @@ def events_of(storage: Storage, source: str, portion: Portion) -> list[Event]:
 
 
 def rows_of(
-    storage: Storage, table: str, source: str, visitors: Sequence[str]
+    storage: Storage, table: str, source: str, portion: Portion
 ) -> Iterator[tuple[AnyRow, dict[str, Any]]]:
-    """Yield some visitors' rows as they stand, typed and as stored."""
-    for start in range(0, len(visitors), PORTION_GROUPED):
-        some = list(visitors[start : start + PORTION_GROUPED])
-        for row in storage.query(
-            queries.text(f"stored_{table}"), {"source": source, "addresses": some}
-        ):
+    """Yield the rows of a portion's visitors as they stand, typed and as stored."""
+    for row in storage.query(*_asked("stored", source, portion, table=table)):
+        if row["visitor_id"] not in portion.left_out:
             yield msgspec.convert(row, TYPES[table], strict=False), row
+
+
+def _asked(what: str, source: str, portion: Portion, **slots: str) -> tuple[str, dict[str, Any]]:
+    """Return the statement that reads a portion, and its parameters."""
+    if portion.addresses:
+        chosen = {"source": source, "addresses": list(portion.addresses)}
+        return queries.text(f"{what}_of", **slots), chosen
+    within = {"source": source, "first": portion.first, "before": portion.before}
+    return queries.text(f"{what}_within", **slots), within

@@ -71,6 +71,8 @@ class Sessionizer:
         self._unsaved: Changes | None = None
         self._saved_at = 0.0
         self.read_to = fold.applied
+        self.watching: list[set[bytes]] = []
+        """Each is told the keys of all states stored from now on; in the fold's own thread."""
         self.trouble = ""
 
     def call(self, work: Callable[[Fold], T]) -> Future[T]:
@@ -145,6 +147,8 @@ class Sessionizer:
         self._unsaved, self.trouble = None, ""
         self._saved_at = time.monotonic()
         self._fold.committed()
+        for moved in self.watching:
+            moved.update(changes.states)
         self._measure(changes)
         self._on_signals(changes.rows.get("signals", ()))
         self._on_commit()

@@ -134,6 +134,14 @@ class SqliteStates:
             ).fetchone()
         return int(lines)
 
+    def newest_row(self) -> int:
+        """Return the sequence number of the newest bundle of rows that waits, 0 for none."""
+        return self._row("SELECT max(seq) FROM outbox_rows")
+
+    def oldest_row(self) -> int:
+        """Return the sequence number of the oldest bundle of rows that waits, 0 for none."""
+        return self._row("SELECT min(seq) FROM outbox_rows")
+
     # -- the forwarder's end
 
     def forwards(self, limit: int) -> tuple[int, list[Outgoing]]:
@@ -188,6 +196,11 @@ class SqliteStates:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+    def _row(self, sql: str) -> int:
+        with self._lock, sqlite.translated(self._path):
+            (seq,) = self._connection.execute(sql).fetchone()
+        return seq or 0
 
     def _fact(self, name: str) -> bytes | None:
         with self._lock, sqlite.translated(self._path):

@@ -1,8 +1,6 @@
 """``waymark import``, ``waymark rebuild`` and ``waymark policy try``: history through the core."""
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,17 +15,16 @@ from services.common.sites import site_of
 from services.formats.files import read_lines
 from services.formats.numbering import numbered
 from services.formats.registry import format_named
-from services.history.frontier import open_since_ms
 from services.history.intake import Rejected, Report, store
-from services.history.rebuild import Moment, Summary, Task, addresses_between, marked, rebuild
+from services.history.rebuild import Summary, Task, addresses_between, marked, rebuild
 from services.history.trial import Trial, trial
 from services.loader.marks import MarkingSink
 from services.sessionizer.core.policy import Rules, SourceRules
 from services.standalone.admin.arguments import optional, required
+from services.standalone.admin.beside import LiveFold
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command
 from services.standalone.admin.sources import source_named
-from services.standalone.fold import Fold
 
 DAY_MS = 86_400_000
 
@@ -136,26 +133,8 @@ def task_of(context: AdminContext, source: Source, rules: Rules) -> Task:
         rules=rules,
         as_of_ms=max(context.clock.now_ms(), clock_ms),
         version=max(clock_ms << 20, meta.version if meta else 0),
-        still=partial(_still, context),
+        live=LiveFold(context),
     )
-
-
-@contextmanager
-def _still(context: AdminContext) -> Iterator[Moment]:
-    """Hold fold and loader while a portion is read.
-
-    Read beside a running fold, a session that closed in between would be taken for open again.
-    """
-    with context.paused() as fold:
-        context.engine.load_applied()
-        as_of_ms = max(context.clock.now_ms(), fold.clock_ms)
-        yield Moment(as_of_ms, partial(_live_from, context, fold))
-
-
-def _live_from(context: AdminContext, fold: Fold, source: str, address: str) -> int:
-    """Return since when something is open, at rest or once what waits is folded."""
-    at_rest = open_since_ms(context.states.get(f"{source}\x1f{address}".encode()))
-    return min(at_rest, open_since_ms(fold.live_state(source, address)))
 
 
 def history_context(context: AdminContext, source: Source) -> Context:

@@ -1,4 +1,0 @@
--- How many events a source has, repeats included.
-SELECT count() AS events
-FROM events
-WHERE source = {source:String}

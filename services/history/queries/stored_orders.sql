@@ -1,4 +1,0 @@
--- The rows of some visitors as they stand.
-SELECT *
-FROM orders FINAL
-WHERE source = {source:String} AND visitor_id IN {addresses:Array(String)}
