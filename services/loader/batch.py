@@ -19,6 +19,7 @@ class Batch(Struct):
 
     tables: dict[str, list[bytes]] = field(default_factory=dict)
     ranges: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
+    records: int = 0
     rows: int = 0
     size: int = 0
     places: dict[TopicPartition, int] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Batch(Struct):
         first, _ = self.ranges.get(where, (offset, offset))
         self.ranges[where] = (first, offset)
         self.places[where] = offset + 1
+        self.records += 1
         fresh = list(lines)
         if fresh:
             self.tables.setdefault(table, []).extend(fresh)

@@ -50,7 +50,8 @@ class Place(Struct, frozen=True):
 class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untyped package
     """Moves records into a sink. ``trouble`` says why the newest batch could not be inserted.
 
-    ``clock_ms`` is the log's clock as far as this loader has read it, 0 before it has read any.
+    ``clock_ms`` is the log's clock as far as this loader has read it, 0 before it has read any;
+    ``loaded`` counts the records it has brought into storage.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
         self._stopping = asyncio.Event()
         self.trouble = ""
         self.clock_ms = 0
+        self.loaded = 0
         self.turned_at = time.monotonic()
         self.committed_at = time.monotonic()
 
@@ -214,6 +216,7 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
         except (CommitFailedError, IllegalStateError):
             return  # the partitions have moved: their next owner reads again from the last commit
         self._stored.update(place.batch.places)
+        self.loaded += place.batch.records
         self.committed_at = time.monotonic()
 
     async def _give_up(self) -> None:

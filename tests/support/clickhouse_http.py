@@ -2,18 +2,26 @@
 
 Enough of it for clickhouse-connect: statements with bound parameters and settings, inserts,
 formats, errors with their code. It stands where no server binary is at hand.
+
+As a process of its own (``python -m tests.support.clickhouse_http FOLDER PORT``) it can be killed
+and stopped like a server. While a file ``hold`` lies in the folder's parent, what was inserted is
+there, but nobody is told: the moment between an insert and its answer, as long as a test wants it.
 """
 
 import os
 import re
+import socket
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,6 +33,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+ROOT = Path(__file__).resolve().parents[2]
+HOLD = "hold"
+START_SECONDS = 60.0
 _SETTING = re.compile(r"[a-z][a-z0-9_]*")
 _TRANSPORT = {
     "database",
@@ -87,10 +98,16 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, path: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, path: str, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self._hold = Path(path).parent / HOLD
         self._connection: Any = chdb.connect(path)  # type: ignore[no-untyped-call]
         self._lock = threading.Lock()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that was killed while it waited; all else is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def run(self, asked: dict[str, str], body: bytes) -> bytes:
         """Run one statement as the interface defines: query parameter, then body."""
@@ -101,14 +118,32 @@ class _Server(ThreadingHTTPServer):
             for name, value in asked.items()
             if not name.startswith("param_") and name not in _TRANSPORT
         }
+        inserts = bool(sql and body)
         with self._lock:
-            self._connection.query(f"USE {asked.get('database', 'default')}")
-            if sql and body:
-                return self._insert(sql, body, settings)
+            answer = self._answer(sql, body, asked.get("database", "default"), settings, values)
+        while inserts and self._hold.exists():
+            time.sleep(0.02)
+        return answer
+
+    def _answer(
+        self,
+        sql: str,
+        body: bytes,
+        database: str,
+        settings: dict[str, str],
+        values: dict[str, str],
+    ) -> bytes:
+        self._connection.query(f"USE {database}")
+        if sql and body:
+            return self._insert(sql, body, settings)
+        text = sql or body.decode()
+        try:
             for name, value in settings.items():
                 self._set(name, value)
-            text = sql or body.decode()
             return bytes(self._connection.query(text, "TabSeparated", params=values).bytes())
+        finally:
+            for name in settings:
+                self._connection.query(f"SET {name} = DEFAULT")
 
     def _insert(self, sql: str, body: bytes, settings: dict[str, str]) -> bytes:
         head, format_ = re.fullmatch(r"(?is)(.*?)\s*\bFORMAT\s+(\w+)\s*", sql).groups()  # type: ignore[union-attr]
@@ -147,6 +182,40 @@ def clickhouse_over_http(path: str) -> Iterator[str]:
         server.server_close()
 
 
+class ClickHouseProcess:
+    """The server as a process of its own over a folder; its port stays when it starts again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "clickhouse"
+        self.hold = folder / HOLD
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        module = "tests.support.clickhouse_http"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, str(self.path), str(self.port)], cwd=ROOT
+        )
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, "the server ended"
+            assert time.monotonic() < until, f"no answer within {START_SECONDS} s"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
 def _quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
@@ -166,3 +235,7 @@ def _fields(kind: str, body: bytes) -> dict[str, str]:
         part.get_param("name", header="content-disposition"): part.get_payload(decode=True).decode()
         for part in parts
     }
+
+
+if __name__ == "__main__":
+    _Server(sys.argv[1], int(sys.argv[2])).serve_forever(0.02)

@@ -1,0 +1,42 @@
+"""``waymark loader``: topics into ClickHouse. The composition root.
+
+Stop (SIGTERM, SIGINT): not ready; what is being inserted is committed, the group is left. A kill
+costs nothing but reading again what was not committed.
+"""
+
+from contextlib import ExitStack
+
+from services.common import logging
+from services.common.catalog_topic import open_catalog
+from services.common.clock import SystemClock
+from services.common.fatal import die
+from services.common.metrics import Metrics
+from services.common.server import Server, listen
+from services.common.settings import Settings
+from services.loader.part import LoaderPart
+from services.loader.warehouse import Warehouse
+
+
+def run(settings: Settings) -> int:
+    """Load until told to stop; return the exit status.
+
+    Raises ``InvalidError`` where the address is taken or a setting wrong.
+    """
+    logging.configure(settings)
+    clock = SystemClock()
+    with ExitStack() as closing:
+        address = closing.enter_context(listen(settings.host, settings.port))
+        warehouse = Warehouse(settings, clock)
+        catalog = open_catalog(settings, clock)
+        closing.callback(catalog.close)
+        part = LoaderPart(settings, warehouse, catalog, Metrics(), die)
+        log = logging.get("loader")
+        host, port = address.getsockname()[:2]
+        server = Server(
+            part.app(),
+            on_started=lambda: log.info("listening", host=host, port=port),
+            on_stopping=part.stop,
+        )
+        server.run(sockets=[address])
+        log.info("stopped")
+    return 0
