@@ -23,7 +23,7 @@ from services.common.ports import Clock, DeadLetters, Publisher
 from services.ingest import cors
 from services.ingest.answers import Answer, RefusalError, reply, retry_later
 from services.ingest.budget import Budget, Lease
-from services.ingest.client import Callers
+from services.ingest.client import NOBODY, Callers
 from services.ingest.inflate import MAGIC, inflate, named_encoding
 from services.ingest.intake import Batch, Intake, OpenSession
 from services.ingest.patience import Patience
@@ -134,7 +134,8 @@ class Ingest:
             if encoding or body[:1] in MAGIC:
                 plain = inflate(body, encoding, limits.body_bytes)
                 lease.hold(len(plain))
-            caller = self._callers.of(scope)
+            # Only a browser's own request says anything of the shopper.
+            caller = self._callers.of(scope) if grant.key.kind == "browser" else NOBODY
             batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
             del body, plain
             if _asks_dry_run(scope["query_string"]):

@@ -23,6 +23,9 @@ class Caller(Struct, frozen=True):
     ua: str = ""
 
 
+NOBODY = Caller("")
+
+
 class Callers:
     """Finds the caller of a request, believing forwarded headers of the given networks alone."""
 

@@ -83,7 +83,9 @@ class _Zstd:
 
 def named_encoding(header: bytes) -> Encoding:
     """Return the encoding a header names; raises the 415 refusal for others."""
-    found = NAMES.get(header.strip().lower())
+    found = NAMES.get(header)
+    if found is None:
+        found = NAMES.get(header.strip().lower())
     if found is None:
         named = header[:40].decode("latin-1")
         raise RefusalError(

@@ -15,7 +15,8 @@ from msgspec import Struct
 from schemas.body import split
 from schemas.context import Context, Salts, Site
 from schemas.ids import dead_letter_id
-from schemas.normalise import Prepared, prepare
+from schemas.normalise import prepare
+from schemas.outgoing import Outgoing
 from schemas.refusal import BodyRefusal, Refusal, Warned
 from schemas.rows import DeadLetter
 from services.common.catalog import Catalog
@@ -31,14 +32,18 @@ OpenSession = Callable[[str, str], bool]
 
 
 class Batch(Struct):
-    """What one body came to; refusals, warnings and events name items by their place in it."""
+    """What one body came to; refusals, warnings and events name items by their place in it.
+
+    ``may_order``: a purchase may be among them (false: there is none).
+    """
 
     received: int
-    events: list[Prepared]
+    events: list[Outgoing]
     places: list[int]
     refusals: list[tuple[int, Refusal]]
     warnings: list[tuple[int, Warned]]
     letters: list[DeadLetter]
+    may_order: bool = False
 
     def unreadable(self) -> str:
         """Return why the body is no JSON at all, "" where any of its items could be read.
@@ -83,8 +88,9 @@ class Intake:
         items = split(body, max_bytes=limits[0], max_items=limits[1])
         if isinstance(items, BodyRefusal):
             raise RefusalError(items.code, items.message)
-        context = self._context(grant, caller)
-        return _judge(items, context)
+        batch = _judge(items, self._context(grant, caller))
+        batch.may_order = b"purchase" in body
+        return batch
 
     def policy(self, source: str) -> Policy:
         """Return the policy of a source."""
@@ -128,16 +134,16 @@ class Intake:
 
 def _judge(items: list[bytes], context: Context) -> Batch:
     batch = Batch(len(items), [], [], [], [], [])
-    warned, told = context.tally.warnings, 0
+    events, places, warned = batch.events, batch.places, context.tally.warnings
     for place, item in enumerate(items):
         found = prepare(item, context)
         if isinstance(found, Refusal):
             batch.refusals.append((place, found))
-        else:
-            batch.events.append(found)
-            batch.places.append(place)
-            batch.warnings += [(place, warning) for warning in warned[told:]]
-        told = len(warned)
+            continue
+        events.append(found)
+        places.append(place)
+        if len(warned) > len(batch.warnings):  # an item has one at most
+            batch.warnings.append((place, warned[-1]))
     if batch.refusals:
         batch.letters = _letters(items, batch.refusals, context)
     return batch

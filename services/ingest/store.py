@@ -6,7 +6,6 @@ from collections.abc import Awaitable
 import msgspec
 
 from schemas.event import Event
-from schemas.normalise import Prepared
 from services.common.catalog import Catalog
 from services.common.catalog_rows import Grant
 from services.common.errors import OverloadedError, RetryableError
@@ -40,11 +39,10 @@ class Store:
         client must send all of it again, and what was written already is a known repeat.
         """
         source = grant.source.name
-        items = [Outgoing(source, event.address, event.line) for event in batch.events]
-        held = sum([len(item.line) for item in items])
+        held = sum([len(event.line) for event in batch.events])
         lease.hold(held + batch.letter_bytes() if batch.letters else held)
         try:
-            await self._write(items, batch)
+            await self._write(batch.events, batch)
         except OverloadedError as error:
             raise retry_later("overloaded", "the log is behind; come again shortly") from error
         except RetryableError as error:
@@ -62,7 +60,7 @@ class Store:
             await _both(self._publisher.publish(items), self._dead_letters.keep(batch.letters))
 
     def _note_orders(self, grant: Grant, batch: Batch) -> None:
-        if grant.source.server_orders or grant.key.kind != "server":
+        if not batch.may_order or grant.source.server_orders or grant.key.kind != "server":
             return
         if any(map(_is_order, batch.events)):
             self._catalog.note_server_order(grant.source.name)
@@ -74,7 +72,7 @@ class Store:
             self._tally.refused(source, letter.code)
 
 
-def _is_order(event: Prepared) -> bool:
+def _is_order(event: Outgoing) -> bool:
     """Tell whether a line is an order's; it is read only where it can be one."""
     if b'"purchase"' not in event.line:
         return False

@@ -23,7 +23,8 @@ class Waiting(Struct, frozen=True):
 
     def size(self) -> int:
         """Return about how many bytes it holds in memory."""
-        return len(self.body) + sum(len(letter.original) for letter in self.letters)
+        size = len(self.body)
+        return size + sum(len(letter.original) for letter in self.letters) if self.letters else size
 
 
 def bodies(group: Iterable[Waiting], limit: int) -> list[bytes]:

@@ -138,9 +138,10 @@ class SqliteLog(LogFile):
                 raise OverloadedError(
                     f"{self._bytes} bytes wait for the log, more than {self._limit}"
                 )
+            if not self._waiting:  # else the writer has been woken, and will take this one as well
+                self._wake.notify()
             self._waiting.append(waiting)
             self._bytes += waiting.size()
-            self._wake.notify()
 
     # -- where it stands
 
