@@ -149,6 +149,10 @@ class Catalog:
         """Return the stored write keys, revoked ones too, oldest first."""
         return _rows(self._file.secrets("key"), Key)
 
+    def has_keys(self) -> bool:
+        """Tell whether any write key counts now, a stored one or one of the settings."""
+        return bool(self._fresh().grants)
+
     def revoke_key(self, key_id: str) -> None:
         """Make a key useless from now on; raises ``InvalidError`` where there is none."""
         self._revoke("key", key_id)

@@ -13,8 +13,31 @@ HIDDEN = frozenset(
 )
 """Fields whose value never reaches a line, whoever logs them."""
 
-CHATTY = ("httpx", "httpcore")
+CHATTY = ("httpx", "httpcore", "aiokafka")
 """Libraries that tell of every single request what we tell of better."""
+
+REPEATING = "aiokafka"
+"""A library that says the same ten times a second for as long as a broker is away."""
+REPEAT_SECONDS = 30.0
+
+
+class Seldom(logging.Filter):
+    """Lets each message of the repeating library through once in a while."""
+
+    def __init__(self) -> None:
+        """Know of no message yet."""
+        super().__init__()
+        self._told: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is to be written."""
+        if not record.name.startswith(REPEATING):
+            return True
+        key = (record.name, str(record.msg))  # the template: one entry a place in the code
+        if record.created - self._told.get(key, 0.0) < REPEAT_SECONDS:
+            return False
+        self._told[key] = record.created
+        return True
 
 
 def hide_secrets(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -41,6 +64,7 @@ def configure(settings: Settings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

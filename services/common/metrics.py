@@ -17,6 +17,8 @@ Name = Literal[
     "waymark_ingest_in_flight_bytes",
     "waymark_ingest_request_seconds",
     "waymark_log_append_seconds",
+    "waymark_log_waiting_bytes",
+    "waymark_log_stuck_partitions",
     "waymark_log_end_offset",
     "waymark_log_clock_behind_seconds",
     "waymark_sessionizer_applied_offset",
@@ -92,6 +94,16 @@ SPECS: dict[Name, Spec] = {
         "Above 20 ms: the disk is shared or failing; move the data folder.",
         (),
         FAST,
+    ),
+    "waymark_log_waiting_bytes": Spec(
+        "gauge",
+        "Bytes that ingest has for Kafka and the brokers have not acknowledged.",
+        "Near WAYMARK_IN_FLIGHT_BYTES: the brokers are slower than the load.",
+    ),
+    "waymark_log_stuck_partitions": Spec(
+        "gauge",
+        "Partitions whose last batch no broker has acknowledged for a second or more.",
+        "Above zero for long: a broker is away, or fewer copies are in sync than must be.",
     ),
     "waymark_log_end_offset": Spec(
         "gauge", "Greatest offset written to the log.", "Flat while shoppers come: ingest is down."

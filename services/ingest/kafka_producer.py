@@ -51,7 +51,14 @@ class Producer:
         self.trouble = ""
 
     async def start(self) -> None:
-        """Connect; raises ``UnavailableError`` where no broker answers."""
+        """Connect; where no broker answers, ``trouble`` says so until one does."""
+        try:
+            await self._connect()
+        except UnavailableError as error:
+            self.trouble = str(error)
+            self._renewal = asyncio.create_task(self._renew())
+
+    async def _connect(self) -> None:
         made = AIOKafkaProducer(**self._options)
         try:
             await made.start()
@@ -92,7 +99,7 @@ class Producer:
     async def _renew(self) -> None:
         while self._now is None:
             try:
-                await self.start()
+                await self._connect()
             except UnavailableError as error:
                 self.trouble = str(error)
                 await asyncio.sleep(PAUSE_SECONDS)

@@ -70,13 +70,17 @@ class KafkaPublisher:
         self._accepting = False
         self._tasks: list[asyncio.Task[None]] = []
         self.bytes = 0
+        self.stuck = 0
         self.append_ms = 0
 
     # -- life
 
     async def start(self) -> None:
-        """Connect and begin; raises ``UnavailableError`` where no broker answers."""
+        """Begin; where no broker answers yet, everything is refused until one does."""
         await self._producer.start()
+        if self._metrics is not None:
+            self._metrics.follow("waymark_log_waiting_bytes", lambda: self.bytes)
+            self._metrics.follow("waymark_log_stuck_partitions", lambda: self.stuck)
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._watch())]
 
     def accept(self, accepting: bool) -> None:  # noqa: FBT001 - a switch
@@ -103,19 +107,18 @@ class KafkaPublisher:
             self.bytes -= lane.give_up(float("inf"), _too_late)
 
     @property
+    def disconnected(self) -> str:
+        """Say why there is no producer now; "" where there is one."""
+        return self._producer.trouble
+
+    @property
     def trouble(self) -> str:
         """Say why nothing can be written now; "" when all is well."""
         if self._producer.trouble:
             return self._producer.trouble
-        now = asyncio.get_running_loop().time()
-        stuck = [lane for lane in self._lanes() if lane.away_for(now) > STUCK_SECONDS]
-        if not stuck:
+        if not self.stuck:
             return ""
-        worst = max(stuck, key=lambda lane: lane.away_for(now))
-        return (
-            f"{len(stuck)} partitions do not answer, {worst.topic}-{worst.partition} "
-            f"for {worst.away_for(now):.0f} s"
-        )
+        return f"{self.stuck} partitions have not answered for {STUCK_SECONDS} s or more"
 
     # -- the ports
 
@@ -230,6 +233,7 @@ class KafkaPublisher:
             now = loop.time()
             for lane in self._lanes():
                 self.bytes -= lane.give_up(now - PATIENCE_SECONDS, _too_late)
+            self.stuck = sum(lane.away_for(now) > STUCK_SECONDS for lane in self._lanes())
             if self._accepting and not self._producer.trouble:
                 self._tick(now)
 
