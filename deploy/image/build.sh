@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 "$python" -m venv "$work/build"
 pip="$work/build/bin/python -m pip --disable-pip-version-check --quiet"
 $pip wheel --require-hashes --no-deps --requirement "$source/requirements.lock" --wheel-dir "$work/wheels"
-$pip install --no-index --find-links "$work/wheels" setuptools
+$pip install --no-index --find-links "$work/wheels" --upgrade setuptools
 # A copy: the build writes beside what it reads.
 mkdir "$work/source"
 cp -R "$source/pyproject.toml" "$source/README.md" "$source/LICENSE" "$source/schemas" "$source/services" \

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import typer
 
-from services.cli import catalog, history, replay, say, serve, upkeep
+from services.cli import catalog, history, outgrow, parts, replay, say, serve, upkeep
 from services.common.errors import RetryableError, WaymarkError
 
 WRONG = 2
@@ -27,6 +27,8 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.command("run")(serve.run)
+    for name, command in PARTS.items():
+        app.command(name)(command)
     app.command("replay")(replay.replay)
     app.command("import")(history.import_)
     app.command("rebuild")(history.rebuild)
@@ -41,6 +43,9 @@ def build() -> typer.Typer:
 
 Commands = Mapping[str, Callable[..., None]]
 
+PARTS: Commands = {
+    "ingest": parts.ingest,
+}
 POLICY: Commands = {
     "show": history.policy_show,
     "check": history.policy_check,
@@ -59,6 +64,7 @@ UPKEEP: Commands = {
     "backup": upkeep.backup,
     "restore": upkeep.restore,
     "doctor": upkeep.doctor,
+    "outgrow": outgrow.outgrow,
 }
 
 

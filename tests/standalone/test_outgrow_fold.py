@@ -14,6 +14,7 @@ from services.sessionizer.core.policy import DAY, HOUR, SourceRules
 from services.standalone.outgrow.states import first_meta
 from tests.oracle.compare import differences, told
 from tests.oracle.feed import MINUTE, TICK, Feed, States, arrivals
+from tests.oracle.shop import T0, TEA, does
 from tests.oracle.strategies import RULES, histories
 
 GRACE = 30_000
@@ -139,15 +140,8 @@ def test_a_history_that_moves_on_the_way_gives_the_rows_of_one_that_does_not(
 
 
 def test_a_cart_left_before_the_move_is_abandoned_after_it_at_its_own_time() -> None:
-    start = 1_790_000_000_000
-    base = {"source": "shop", "visitor_id": "v"}
-    events = [
-        Event(type="page_view", event_id="a", ts_ms=start, received_ms=start, **base),  # type: ignore[arg-type]
-        Event(
-            type="cart_add", event_id="b", ts_ms=start + 5_000, received_ms=start + 5_000, **base
-        ),  # type: ignore[arg-type]
-    ]
+    events = [does("page_view", 0), does("cart_add", 5_000, products=[TEA])]
     arrived = [(event.ts_ms, [event]) for event in events]
-    feed = moved(SourceRules(), arrived, start + 3 * HOUR, at=2, away_ms=0, partitions=8)
+    feed = moved(SourceRules(), arrived, T0 + 3 * HOUR, at=2, away_ms=0, partitions=8)
     (signal,) = [one for one in feed.signals if one.kind == "cart_abandoned"]
-    assert signal.at_ms == start + 5_000 + 30 * MINUTE
+    assert signal.at_ms == T0 + 5_000 + 30 * MINUTE

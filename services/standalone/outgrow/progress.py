@@ -12,11 +12,12 @@ from services.common.errors import InvalidError
 class Done(Struct):
     """What has arrived. ``to`` names the target; ``portions`` are parts of tables (table/month).
 
-    ``writing``: some states may be there, from a try that was cut short.
+    ``naming`` and ``writing``: some keys or states may be there, from a try that was cut short.
     """
 
     to: str
     portions: set[str] = field(default_factory=set)
+    naming: bool = False
     writing: bool = False
     states: bool = False
     catalog: bool = False

@@ -25,6 +25,7 @@ from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
 from services.standalone.folder import Folder, FolderLock
 from services.standalone.outgrow.drain import StillClock, drain
+from services.standalone.outgrow.keys import copy_catalog
 from services.standalone.outgrow.progress import Progress
 from services.standalone.outgrow.rows import copy_rows
 from services.standalone.outgrow.states import check_unused, copy_states
@@ -74,14 +75,27 @@ def move(
 ) -> dict[str, Any]:
     """Move opened parts to a sink and to the settings' topics; return how much went now."""
     if progress.done.finished_ms:
-        return {"moved_to": progress.done.to, "rows": 0, "states": 0, "already": True}
+        return {"moved_to": progress.done.to, "rows": 0, "keys": 0, "states": 0}
     report(0, None, "folding what waits")
     meta = drain(parts, clock)
     rows = copy_rows(parts.storage, target, progress, report)
+    keys = _move_catalog(settings, parts, progress, report)
     states = _move_states(settings, parts, meta, progress, report)
     progress.done.finished_ms = SystemClock().now_ms()
     progress.save()
-    return {"moved_to": progress.done.to, "rows": rows, "states": states, "already": False}
+    return {"moved_to": progress.done.to, "rows": rows, "keys": keys, "states": states}
+
+
+def _move_catalog(settings: Settings, parts: Parts, progress: Progress, report: Report) -> int:
+    if progress.done.catalog:
+        return 0
+    report(0, None, "sources and keys")
+    resumed, progress.done.naming = progress.done.naming, True
+    progress.save()
+    copied = copy_catalog(settings, parts.folder.catalog, resumed=resumed)
+    progress.done.catalog = True
+    progress.save()
+    return copied
 
 
 def _move_states(
