@@ -36,8 +36,8 @@ LOOK_SECONDS = 10.0
 NEVER = 10.0**9
 
 
-def make_app(settings: Settings, owners: Owners, on_fatal: OnFatal) -> Any:
-    """Return an app that feeds the owners from the log; nothing runs yet."""
+def make_app(settings: Settings, owners: Owners, on_fatal: OnFatal) -> "tuple[faust.App, Reader]":
+    """Return an app that feeds the owners from the log, and its reader; nothing runs yet."""
     options = client_options(settings)
     app = faust.App(
         group_of(settings),
@@ -62,18 +62,17 @@ def make_app(settings: Settings, owners: Owners, on_fatal: OnFatal) -> Any:
     _table(app, settings, owners, on_fatal)
     reader = Reader(app, settings, owners)
 
-    @app.on_partitions_revoked.connect  # type: ignore[misc]  # the library ships no types
-    async def freeze(_app: Any, _revoked: Any, **_: Any) -> None:
+    @app.on_partitions_revoked.connect
+    async def freeze(*_: Any, **_options: Any) -> None:
         await loudly(owners.freeze(), on_fatal)
         await owners.tell(reader.commit)
 
-    @app.agent(events, concurrency=1, name="sessionizer")  # type: ignore[misc]  # likewise
+    @app.agent(events, concurrency=1, name="sessionizer")
     async def fold(stream: Any) -> None:
         async for event in stream.noack().events():
             await loudly(reader.take(event.message), on_fatal)
 
-    app.reader = reader
-    return app
+    return app, reader
 
 
 RAW: dict[str, Any] = {

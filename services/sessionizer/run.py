@@ -18,7 +18,7 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from services.common import logging
-from services.common.catalog import Catalog
+from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.errors import FatalError
 from services.common.fatal import die
@@ -58,8 +58,8 @@ def run(settings: Settings) -> int:
 async def _serve(settings: Settings, address: socket.socket) -> None:
     await ensure_topics(settings)
     policy = read_policy(settings.policy) if settings.policy else Policy()
-    settings.data.mkdir(parents=True, exist_ok=True)
-    with closing(Catalog(settings.data / "catalog.db", SystemClock())) as catalog:
+    settings.data.mkdir(parents=True, exist_ok=True)  # Faust makes a folder in it
+    with closing(await asyncio.to_thread(open_catalog, settings, SystemClock())) as catalog:
         worker = Worker(settings, address, CatalogRules(catalog, policy), policy)
         await worker.work()
 
@@ -75,7 +75,7 @@ class Worker:
         metrics = Metrics()
         tally = Tally(metrics)
         self._owners = Owners(settings, rules, policy.time, tally)
-        self._app = make_app(settings, self._owners, die)
+        self._app, self._reader = make_app(settings, self._owners, die)
         self._pulse = Pulse(settings, self._owners, tally)
         url = settings.advertise or _url(settings.host, address)
         self._announcer = Announcer(settings, url, SystemClock())
@@ -126,7 +126,7 @@ class Worker:
 
     async def _tell(self) -> None:
         if not self._owners.moving:
-            await self._owners.tell(self._app.reader.commit)
+            await self._owners.tell(self._reader.commit)
 
     async def _announce(self) -> None:
         """Say who owns what after every change, and again from time to time."""
@@ -147,7 +147,7 @@ class Worker:
         log.info("stopping")
         self._stopping = True
         await self._owners.close()
-        await self._owners.tell(self._app.reader.commit)
+        await self._owners.tell(self._reader.commit)
         server, app, *rest = self._tasks
         for task in (app, *rest):
             task.cancel()

@@ -17,7 +17,7 @@ from services.sessionizer.owners import Owners
 OnFatal = Callable[[BaseException], None]
 
 
-class OwnersStore(Store):  # type: ignore[misc]  # the library ships no types
+class OwnersStore(Store[Any, Any]):
     """A store whose contents are the owners' states, a dict a partition of the source topic."""
 
     def __init__(
@@ -45,14 +45,18 @@ class OwnersStore(Store):  # type: ignore[misc]  # the library ships no types
         return self._owners.changelog_end(tp.partition) - 1
 
 
-class OwnersTable(Table):  # type: ignore[misc]  # the library ships no types
+class OwnersTable(Table[Any, Any]):
     """A table on such a store."""
 
     def __init__(
         self, *args: Any, source: str, owners: Owners, on_fatal: OnFatal, **options: Any
     ) -> None:
         """Pass rebalances of the source topic on to these owners."""
-        self._store_options = {"source": source, "owners": owners, "on_fatal": on_fatal}
+        self._for_store: dict[str, Any] = {
+            "source": source,
+            "owners": owners,
+            "on_fatal": on_fatal,
+        }
         super().__init__(*args, **options)
 
     def _new_store(self) -> Any:
@@ -61,7 +65,7 @@ class OwnersTable(Table):  # type: ignore[misc]  # the library ships no types
             self.app,
             self,
             table_name=self.name,
-            **self._store_options,
+            **self._for_store,
         )
 
     def on_key_set(self, key: Any, value: Any) -> None:

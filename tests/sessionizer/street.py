@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -106,12 +106,13 @@ def visit(number: int) -> list[Event]:
     """Return what shopper number N does, all within some milliseconds: one of four stories."""
     visitor = f"v{number}"
     at_ms = now_ms() - 50
-    steps: Iterable[tuple[str, dict[str, Any]]] = [
+    story: list[tuple[str, dict[str, Any]]] = [
         ("page_view", {"path": "/", "page_kind": "home"}),
         ("product_view", {"products": [TEA], "path": "/tea", "page_kind": "product"}),
         ("cart_add", {"products": [TEA], "cart_id": f"c{number}"}),
         ("purchase", {"order_id": f"o{number}", "value": 1_000, "currency": "USD"}),
-    ][: 1 + number % 4]
+    ]
+    steps = story[: 1 + number % 4]
     return [
         does(kind, visitor, ts_ms=at_ms + 10 * place, event_id=f"{visitor}-{place}", **fields)
         for place, (kind, fields) in enumerate(steps)

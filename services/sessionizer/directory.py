@@ -1,0 +1,68 @@
+"""Where each partition is asked: the owners' topic, followed by those who look things up."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.common import logging
+from services.common.kafka import client_options
+from services.common.settings import Settings
+from services.common.topics import ensure_topics, topic_name
+from services.sessionizer.announce import Announcement
+
+PAUSE_SECONDS = 1.0
+
+
+class Directory:
+    """Partition to its owner's URL, as last announced. ``start`` returns once all is read."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Follow the topic of these settings; nothing is connected before ``start``."""
+        self._settings = settings
+        self._tp = TopicPartition(topic_name(settings, "owners"), 0)
+        self._reader = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
+        self._urls: dict[int, str] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def urls(self) -> Mapping[int, str]:
+        """Return the URL of every partition that has an owner."""
+        return self._urls
+
+    async def start(self) -> None:
+        """Read what is announced, and go on following."""
+        await ensure_topics(self._settings, ["owners"])
+        await self._reader.start()
+        self._reader.assign([self._tp])
+        await self._reader.seek_to_beginning(self._tp)
+        end = (await self._reader.end_offsets([self._tp]))[self._tp]
+        while await self._reader.position(self._tp) < end:
+            self._take(await self._reader.getmany(timeout_ms=200))
+        self._task = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._reader.stop()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                self._take(await self._reader.getmany(timeout_ms=1_000))
+            except KafkaError as error:
+                logging.get("lookup").warning("the owners cannot be followed", error=repr(error))
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    def _take(self, found: Mapping[Any, list[Any]]) -> None:
+        for record in found.get(self._tp, ()):
+            number = int(record.key)
+            if record.value is None:
+                self._urls.pop(number, None)
+            else:
+                self._urls[number] = msgspec.json.decode(record.value, type=Announcement).url
