@@ -90,7 +90,16 @@ def held(storage: ClickHouse, table: str) -> list[dict[str, Any]]:
 
 
 def restored(settings: Settings) -> dict[int, Restored]:
-    return asyncio.run(restore(settings, range(PARTITIONS), lambda *_: None))
+    """Restore as an owner does: taking a partition over waits for what was committed last."""
+
+    async def own() -> dict[int, Restored]:
+        for number in range(PARTITIONS):
+            owner = Effects(settings, number)
+            await owner.start()
+            await owner.stop()
+        return await restore(settings, range(PARTITIONS), lambda *_: None)
+
+    return asyncio.run(own())
 
 
 class Failing:
