@@ -2,14 +2,18 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec import Struct, field
 
 from benchmarks.kafka.feed import Fed, feed
 from benchmarks.kafka.rows import Row
+from services.common.settings import Settings, load
+from services.common.topics import ensure_topics
 
 PARTITIONS = 4
+SINGLE, BATCHED = "single", "batched"
+"""What the topics' names begin with: one event a record, and batches."""
 
 
 class Bench(Struct):
@@ -27,24 +31,26 @@ class Bench(Struct):
     def visits(self) -> Fed:
         """Feed the small state's topics once, for whoever asks first; return what they hold."""
         if self.fed is None:
-            asyncio.run(self._topics("bench.single", "bench.batched"))
             say(f"writing {self.events:,} events, once singly and once in batches")
+            for prefix in (SINGLE, BATCHED):
+                asyncio.run(ensure_topics(self.settings(prefix), ["events", "states"]))
             self.fed = asyncio.run(
-                feed(self.bootstrap, "bench.single", "bench.batched", self.events, PARTITIONS)
+                feed(
+                    self.bootstrap, f"{SINGLE}.events", f"{BATCHED}.events", self.events, PARTITIONS
+                )
             )
         return self.fed
 
-    def create(self, *names: str, partitions: int = PARTITIONS) -> None:
-        """Make plain topics."""
-        asyncio.run(self._topics(*names, partitions=partitions))
-
-    async def _topics(self, *names: str, partitions: int = PARTITIONS) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-        await admin.start()
-        try:
-            await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
-        finally:
-            await admin.close()
+    def settings(self, prefix: str, **more: Any) -> Settings:
+        """Return settings with topics, group and data folder of this prefix."""
+        given = {
+            "kafka": self.bootstrap,
+            "kafka_prefix": prefix,
+            "kafka_group": prefix,
+            "kafka_partitions": self.partitions,
+            "data": self.folder / prefix,
+        }
+        return load(environ={}, overrides=given | more)
 
 
 def say(text: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from benchmarks.kafka.bench import PARTITIONS, Bench, say
+from benchmarks.kafka.bench import BATCHED, PARTITIONS, SINGLE, Bench, say
 from benchmarks.kafka.build import NeedsError, python_peers, streams
 from benchmarks.kafka.process import FailedError, running
 from benchmarks.kafka.rows import Row, missing
@@ -85,6 +85,21 @@ FAUST = [
 ]
 LEAST, EXACTLY = "at_least_once", "exactly_once_v2"
 STATE = [
+    Engine(
+        "Waymark's engine, batched records",
+        _ours("ours"),
+        variant=str(PARTITIONS),
+        batched=True,
+        asked="ahead of each peer on one event a record",
+        other="exactly once, every 25 records or 100 ms",
+    ),
+    Engine(
+        "Waymark's engine, one event a record",
+        _ours("ours"),
+        variant=str(PARTITIONS),
+        most=SLOW,
+        other=f"the same; at most {SLOW:,} events; without a claim",
+    ),
     Engine("Quix Streams, RocksDB and changelog", _script("quix"), other="commits every 5 s"),
     Engine("Bytewax, recovery every 10 s", _script("bytewax"), variant="10"),
     Engine("Bytewax, recovery every 1 s", _script("bytewax"), variant="1"),
@@ -116,7 +131,7 @@ def run(bench: Bench, engines: Sequence[Engine]) -> None:
 def _measure(bench: Bench, engine: Engine, data: Path) -> Row:
     fed = bench.visits()
     events = min(fed.events, engine.most or fed.events)
-    topic = "bench.batched" if engine.batched else "bench.single"
+    topic = f"{BATCHED if engine.batched else SINGLE}.events"
     task = Task(bench.bootstrap, topic, events, events // 5, data, engine.variant)
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
     log = data.with_suffix(".log")

@@ -54,6 +54,7 @@ def create() -> faust.App:
         topic_partitions=int(asked.variant),
         table_standby_replicas=0,
         consumer_auto_offset_reset="earliest",
+        producer_linger=0.02,  # its default, 0, sends every table write by itself
     )
     topic = app.topic(asked.topic, key_type=str, value_type=Event)
     visits = app.Table("visits", default=Visit)
