@@ -1,0 +1,196 @@
+"""The log's writing end on a real broker: what a record holds, and what happens without one."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from deploy.kafka.broker import Broker
+from schemas.rows import DeadLetter
+from services.common.errors import OverloadedError, UnavailableError
+from services.common.partitions import key_of, partition_of
+from services.common.ports import Outgoing
+from services.common.settings import Settings
+from services.common.topics import ensure_topics
+from services.ingest.kafka_publisher import TICK, KafkaPublisher
+from tests.support.kafka import PARTITIONS, read_all, running, settings_for
+from tests.support.kafka_load import Load, assert_nothing_lost, outgoing
+
+WAIT = 120.0
+
+
+@asynccontextmanager
+async def publishing(settings: Settings, **options: Any) -> AsyncIterator[KafkaPublisher]:
+    await ensure_topics(settings, ["events", "dead-letters"])
+    publisher = KafkaPublisher(settings, **options)
+    await publisher.start()
+    try:
+        yield publisher
+    finally:
+        await publisher.stop()
+
+
+@pytest.fixture
+async def publisher(kafka_settings: Settings) -> AsyncIterator[KafkaPublisher]:
+    async with publishing(kafka_settings) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Return a broker of these tests' own, to be killed and stopped; each leaves it running."""
+    with running(tmp_path_factory.mktemp("victim")) as started:
+        yield started
+
+
+def sending(publisher: KafkaPublisher) -> Any:
+    async def send(visitor: str, number: int) -> None:
+        await publisher.publish([outgoing(visitor, number)])
+
+    return send
+
+
+async def test_a_record_holds_events_of_its_own_partition_as_lines(
+    publisher: KafkaPublisher,
+) -> None:
+    items = [outgoing(f"v{n % 20}", n) for n in range(200)]
+    at_ms = await publisher.publish(items)
+    records = await read_all(publisher.settings, "events")
+    lines = [(one.partition, line) for one in records for line in one.value.split(b"\n")]
+    wanted = [(partition_of(key_of(i.source, i.address), PARTITIONS), i.line) for i in items]
+    assert sorted(lines) == sorted(wanted)
+    assert len(records) == len({partition for partition, _ in wanted})
+    assert max(one.timestamp for one in records) == at_ms
+    assert {one.timestamp_type for one in records} == {1}, "stamped by the broker"
+
+
+async def test_requests_at_the_same_time_share_records(publisher: KafkaPublisher) -> None:
+    await asyncio.gather(*[publisher.publish([outgoing("v1", n)]) for n in range(300)])
+    assert len(await read_all(publisher.settings, "events")) < 30
+
+
+async def test_a_record_stays_within_its_size(publisher: KafkaPublisher) -> None:
+    big = b"x" * 200_000
+    items = [Outgoing("shop", "v1", b'{"n":%d,"x":"%s"}' % (n, big)) for n in range(12)]
+    await asyncio.gather(*[publisher.publish([item]) for item in items])
+    records = await read_all(publisher.settings, "events")
+    assert b"\n".join(one.value for one in records).split(b"\n") == [item.line for item in items]
+    assert max(len(one.value) for one in records) <= 512 * 1024
+
+
+async def test_nothing_to_publish_is_published_at_once(publisher: KafkaPublisher) -> None:
+    assert await publisher.publish([]) == 0
+    assert await read_all(publisher.settings, "events") == []
+
+
+async def test_the_largest_refused_item_is_kept_whole(publisher: KafkaPublisher) -> None:
+    letter = DeadLetter(
+        id="x", source="shop", received_ms=1, code="invalid_json", field="", message="",
+        original="\0" * 500 * 1024,
+    )  # fmt: skip
+    await publisher.keep([letter])
+    records = await read_all(publisher.settings, "dead-letters")
+    assert [msgspec.json.decode(one.value, type=DeadLetter) for one in records] == [letter]
+
+
+async def test_time_passes_on_every_quiet_partition_while_ingest_accepts(
+    kafka_settings: Settings,
+) -> None:
+    async with publishing(kafka_settings, tick_seconds=0.2) as publisher:
+        await asyncio.sleep(0.6)
+        assert await read_all(kafka_settings, "events") == []
+        publisher.accept(True)
+        async with asyncio.timeout(WAIT):
+            while True:
+                records = await read_all(kafka_settings, "events")
+                if {one.partition for one in records} == set(range(PARTITIONS)):
+                    break
+        assert {one.value for one in records} == {TICK}
+        publisher.accept(False)
+        await publisher.publish([outgoing("v1", 0)])  # behind whatever tick is on its way
+        before = len(await read_all(kafka_settings, "events"))
+        await asyncio.sleep(0.6)
+        assert len(await read_all(kafka_settings, "events")) - before < PARTITIONS
+
+
+async def test_a_broker_that_hangs_is_answered_in_time_and_holds_no_memory(broker: Broker) -> None:
+    settings = settings_for(broker.address)
+    async with publishing(settings) as publisher:
+        await publisher.publish([outgoing("v1", 0)])
+        broker.send(signal.SIGSTOP)
+        try:
+            load = Load(sending(publisher), 50)
+            load.start()
+            await asyncio.wait_for(load.refusals(2_000), WAIT)
+            await asyncio.wait_for(load.stop(), WAIT)
+            assert publisher.trouble
+            # What was never sent is let go of; a batch on its way cannot be.
+            assert publisher.bytes < PARTITIONS * 51 * 100
+        finally:
+            broker.send(signal.SIGCONT)
+        again = Load(sending(publisher), 50)
+        again.start()
+        await asyncio.wait_for(again.more(5), WAIT)
+        await again.stop()
+        assert publisher.trouble == ""
+        assert_nothing_lost(again, await read_all(settings, "events"))
+
+
+async def test_what_does_not_fit_into_memory_is_refused_at_once(broker: Broker) -> None:
+    settings = settings_for(broker.address, in_flight_bytes=1_000_000)
+    async with publishing(settings) as publisher:
+        await publisher.publish([outgoing("v1", 0)])
+        broker.send(signal.SIGSTOP)
+        try:
+            item = Outgoing("shop", "v1", json.dumps({"x": "y" * 100_000}).encode())
+            first = [asyncio.ensure_future(publisher.publish([item])) for _ in range(9)]
+            await asyncio.sleep(0)
+            with pytest.raises(OverloadedError, match="at most 1000000 may"):
+                await publisher.publish([item])
+            results = await asyncio.wait_for(asyncio.gather(*first, return_exceptions=True), WAIT)
+            assert {type(one) for one in results} == {UnavailableError}
+        finally:
+            broker.send(signal.SIGCONT)
+
+
+async def test_a_killed_broker_loses_and_doubles_nothing_acknowledged(broker: Broker) -> None:
+    settings = settings_for(broker.address)
+    async with publishing(settings) as publisher:
+        load = Load(sending(publisher), 40)
+        load.start()
+        for _ in range(2):
+            await asyncio.wait_for(load.more(20), WAIT)
+            await asyncio.to_thread(broker.kill)
+            await asyncio.wait_for(load.refusals(80), WAIT)
+            await asyncio.to_thread(broker.start)
+        await asyncio.wait_for(load.more(20), WAIT)
+        await load.stop()
+        assert publisher.bytes == 0
+    assert_nothing_lost(load, await read_all(settings, "events"))
+
+
+async def test_an_ingest_that_starts_before_its_broker_takes_events_once_it_is_there(
+    broker: Broker,
+) -> None:
+    settings = settings_for(broker.address)
+    await ensure_topics(settings, ["events", "dead-letters"])
+    await asyncio.to_thread(broker.kill)
+    publisher = KafkaPublisher(settings)
+    await publisher.start()
+    with pytest.raises(UnavailableError):
+        await publisher.publish([outgoing("v1", 0)])
+    await asyncio.to_thread(broker.start)
+    async with asyncio.timeout(WAIT):
+        while publisher.disconnected:  # noqa: ASYNC110 - it tells nobody when it is back
+            await asyncio.sleep(0.05)
+    load = Load(sending(publisher), 1)
+    load.start()
+    await asyncio.wait_for(load.more(1), WAIT)
+    await load.stop()
+    await publisher.stop()
+    assert_nothing_lost(load, await read_all(settings, "events"))
