@@ -1,5 +1,6 @@
 """Reads a policy file (TOML): single values over the default rules, with errors that name both."""
 
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
@@ -24,7 +25,8 @@ def parse_policy(text: str, name: str = "policy", base: Policy | None = None) ->
     """Return the policy that a TOML text says; what it leaves out stays as in ``base``.
 
     Tables are merged line by line over the base (default: the rules as shipped), every other value
-    replaces its own.
+    replaces its own. A text that changes a rule and names no ``version`` gets one made from its
+    rules, 2^31 or more: rows of two different policies never bear the same number by oversight.
     """
     base = base or Policy()
     try:
@@ -38,7 +40,28 @@ def parse_policy(text: str, name: str = "policy", base: Policy | None = None) ->
     except msgspec.ValidationError as error:
         raise InvalidError(f"{name}: {_with_value(str(error), values)}") from error
     _check(policy, name)
+    return _versioned(policy, base, name, named="version" in values)
+
+
+def _versioned(policy: Policy, base: Policy, name: str, *, named: bool) -> Policy:
+    """Tell other rules apart from the base by their version."""
+    if msgspec.structs.replace(policy, version=base.version) == base:
+        return policy
+    taken = policy.version == base.version
+    # Over another base the text has been stored before, and what is stored must go on.
+    if not named or (taken and base.version != Policy().version):
+        return msgspec.structs.replace(policy, version=_made_from(policy))
+    if taken:
+        raise InvalidError(
+            f"{name}: version = {policy.version} is that of other rules: give these a greater one, "
+            "or leave it out to have one made from the rules"
+        )
     return policy
+
+
+def _made_from(policy: Policy) -> int:
+    rules = msgspec.json.encode(msgspec.structs.replace(policy, version=1), order="sorted")
+    return 1 << 31 | int.from_bytes(hashlib.sha256(rules).digest()[:4]) >> 1
 
 
 def _check_lines(values: dict[str, Any], table: str, known: tuple[str, ...], name: str) -> None:

@@ -47,3 +47,30 @@ def test_a_wrong_file_is_refused_by_field_and_value(text: str, said: str) -> Non
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match="cannot be read"):
         read_policy(tmp_path / "none.toml")
+
+
+def test_two_policies_that_name_no_version_never_bear_the_same() -> None:
+    texts = (
+        "",
+        "[session]\ngap_ms = 60000",
+        "[session]\ngap_ms = 60001",
+        "[cart]\nidle_ms = 2000000",
+    )
+    versions = [parse_policy(text).version for text in texts]
+    assert versions[0] == 1, "the rules as shipped"
+    assert len(set(versions)) == len(texts)
+    assert min(versions[1:]) >= 1 << 31
+    assert max(versions) < 1 << 32, "what storage holds"
+    assert parse_policy("# as the second\n[session]\ngap_ms = 60_000").version == versions[1]
+
+
+def test_other_rules_may_not_call_themselves_the_shipped_ones() -> None:
+    with pytest.raises(InvalidError, match="version = 1 is that of other rules"):
+        parse_policy("version = 1\n[session]\ngap_ms = 60000")
+    assert parse_policy("version = 1").version == 1
+
+
+def test_what_a_source_has_stored_goes_on_over_a_base_of_the_same_version() -> None:
+    base = parse_policy("version = 7\n[cart]\nidle_ms = 2000000")
+    policy = parse_policy("version = 7\n[session]\ngap_ms = 60000", "policy of source a", base)
+    assert policy.version >= 1 << 31
