@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.kafka import state
+from benchmarks.kafka import ingest, state
 from benchmarks.kafka.bench import Bench
 from benchmarks.kafka.broker import broker
 from benchmarks.kafka.rows import table
@@ -24,6 +24,7 @@ from benchmarks.kafka.rows import table
 SECTIONS: dict[str, Callable[[Bench], None]] = {
     "faust": lambda bench: state.run(bench, state.FAUST),
     "state": lambda bench: state.run(bench, state.STATE),
+    "ingest": ingest.run,
 }
 CACHE = Path(__file__).parents[2] / ".make" / "bench-kafka"
 

@@ -16,6 +16,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,6 +30,11 @@ var (
 	seed    = flag.Int64("seed", 7, "of events and gaps")
 	kinds   = []string{"page_view", "page_view", "product_view", "page_view", "click", "search", "cart_add"}
 )
+
+// refused counts requests that an overloaded server sent away, as the protocol lets it.
+var refused atomic.Int64
+
+const pause = 50 * time.Millisecond
 
 func event(number int64, now int64) map[string]any {
 	kind := kinds[number%int64(len(kinds))]
@@ -104,6 +110,11 @@ func work(all *due, ready [][]byte) []time.Duration {
 		fail(err)
 		text, err := io.ReadAll(answer.Body)
 		fail(err)
+		if answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusServiceUnavailable {
+			refused.Add(1)
+			time.Sleep(pause)
+			continue
+		}
 		if answer.StatusCode != http.StatusOK {
 			fail(fmt.Errorf("answered %s: %.200s", answer.Status, text))
 		}
@@ -137,8 +148,8 @@ func main() {
 	}
 	slices.Sort(took)
 	at := func(share float64) float64 { return took[int(share*float64(len(took)-1))].Seconds() * 1000 }
-	fmt.Printf("{\"requests\":%d,\"seconds\":%.4f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
-		len(took), wall, at(0.5), at(0.99))
+	fmt.Printf("{\"requests\":%d,\"seconds\":%.4f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"refused\":%d}\n",
+		len(took), wall, at(0.5), at(0.99), refused.Load())
 }
 
 func fail(err error) {
