@@ -8,9 +8,12 @@ import pytest
 from services.common.errors import FatalError
 from services.sessionizer.core import codec
 from services.sessionizer.core.codec import Codec, Head, State, head_of
+from services.sessionizer.core.state import packed, unpacked
 from tests.core.streams import HOUR, MINUTE, SECOND, Stream, event
 
-RECORDED = Path(__file__).parent / "fixtures" / "state-v1.bin"
+FIXTURES = Path(__file__).parent / "fixtures"
+RECORDED = FIXTURES / "state-v2.bin"
+ALL_RECORDED = sorted(FIXTURES.glob("state-v*.bin"))
 
 
 def decoded(data: bytes) -> State:
@@ -33,15 +36,20 @@ def recorded_stream() -> Stream:
     return stream
 
 
-def test_recorded_bytes_of_version_1_still_mean_the_same() -> None:
-    data = RECORDED.read_bytes()
+def test_bytes_of_every_version_are_recorded() -> None:
+    assert [path.read_bytes()[0] for path in ALL_RECORDED] == list(range(1, codec.VERSION + 1))
+
+
+@pytest.mark.parametrize("path", ALL_RECORDED, ids=lambda path: path.stem)
+def test_recorded_bytes_still_mean_the_same(path: Path) -> None:
     now = recorded_stream().states.kept[b"shop\x1fv"]
-    assert decoded(data) == decoded(now)
+    assert decoded(path.read_bytes()) == decoded(now)
 
 
-def test_a_stream_goes_on_from_recorded_bytes() -> None:
+@pytest.mark.parametrize("path", ALL_RECORDED, ids=lambda path: path.stem)
+def test_a_stream_goes_on_from_recorded_bytes(path: Path) -> None:
     stream = recorded_stream()
-    stream.states.kept[b"shop\x1fv"] = RECORDED.read_bytes()
+    stream.states.kept[b"shop\x1fv"] = path.read_bytes()
     stream.crash()
     stream.quiet(MINUTE, HOUR)
     assert [cart["outcome"] for cart in stream.carts()] == ["converted", "abandoned"]
@@ -79,9 +87,9 @@ def test_the_head_tells_without_decoding() -> None:
 
 def test_bytes_of_an_unknown_version_are_refused_by_name() -> None:
     data = b"\x63" + Codec().encode(State(), Head(0, 0, 0))[1:]
-    with pytest.raises(FatalError, match="state has version 99, this is version 1"):
+    with pytest.raises(FatalError, match="state has version 99, this is version 2"):
         head_of(data)
-    with pytest.raises(FatalError, match="state has version 99, this is version 1"):
+    with pytest.raises(FatalError, match="state has version 99, this is version 2"):
         decoded(data)
 
 
@@ -91,10 +99,29 @@ def test_older_bytes_are_brought_up_version_by_version() -> None:
         fields = msgspec.msgpack.decode(body)
         return msgspec.msgpack.encode([*fields[:6], 0, *fields[6:]])
 
-    old = State(frontier_ms=5, frontier_id="e", hashes=b"12345678", seen_ms=7)
-    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(old))
-    data = b"\x00" + bytes(9) + msgspec.msgpack.encode(fields[:6] + fields[7:])
-    assert Codec({**codec.UPGRADES, 0: from_0}).decode(data, "shop", "v") == old
+    data = (
+        b"\x00" + bytes(9) + msgspec.msgpack.encode([None, 5, 0, "e", b"12345678", b"", 7, 0, None])
+    )
+    state = Codec({**codec.UPGRADES, 0: from_0}).decode(data, "shop", "v")
+    assert state == State(frontier=(5, 0, "e"), hashes=b"12345678", seen_ms=7)
+
+
+@pytest.mark.parametrize(
+    ("event_id", "size"),
+    [
+        ("0123456789abcdef0123456789abcdef", 17),
+        ("01234567-89ab-cdef-0123-456789abcdef", 17),
+        ("0123456789ABCDEF0123456789ABCDEF", 33),
+        ("01234567-89ab-cdef-0123-456789abcdeg", 37),
+        ("01234567-89abcdef-0123-4567-89abcdef", 37),
+        ("01 23456789abcdef 23456789abcdef", 33),
+        ("", 1),
+        ("é", 3),
+    ],
+)
+def test_an_id_is_packed_only_where_it_comes_out_the_same(event_id: str, size: int) -> None:
+    assert unpacked(packed(event_id)) == event_id
+    assert len(packed(event_id)) == size
 
 
 def test_a_visitor_of_ten_thousand_events_stays_under_32_kib() -> None:

@@ -54,6 +54,22 @@ def test_the_applied_record_is_the_newest_all_of_whose_events_have_settled() -> 
     assert stream.partition.applied == 5
 
 
+def test_a_visit_that_says_nothing_is_stored_later_and_read_again_until_then() -> None:
+    stream = Stream()
+    for at in range(0, 120, 5):
+        stream.send(at * SECOND, event("page_view" if at == 0 else "scroll", at * SECOND))
+    # At 30 s the first page is told, at 90 s the session's row (13 events have settled by then);
+    # since then five more have settled and said nothing.
+    stored = stream.states.kept[b"shop\x1fv"]
+    assert stream.meta is not None
+    assert (stream.partition.applied, stream.meta.applied) == (13, 13)
+    stream.crash()
+    assert stream.partition.visitor("shop", "v")["open_session"]["events"] == 24  # type: ignore[index]
+    stream.quiet(2 * MINUTE, 5 * MINUTE)
+    assert stream.states.kept[b"shop\x1fv"] != stored
+    assert [row["events"] for row in stream.sessions()] == [24]
+
+
 def test_meta_holds_the_clock_as_of_the_applied_record() -> None:
     stream = Stream()
     stream.send(0, event("page_view", 0))

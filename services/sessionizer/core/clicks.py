@@ -2,7 +2,7 @@
 
 from schemas.event import Event
 from services.sessionizer.core.policy import Friction, SourceRules
-from services.sessionizer.core.state import Click, Session, Visitor
+from services.sessionizer.core.state import Click, Session, Visitor, packed, unpacked
 
 
 def note(s: Session, event: Event, rules: SourceRules) -> bool:
@@ -28,7 +28,7 @@ def rage_click(v: Visitor, event: Event, rules: SourceRules) -> str:
     if session is None or not kept or not _is_rage(kept, rules.policy.friction):
         return ""
     session.clicks = None
-    return kept[0].event_id
+    return unpacked(kept[0].event_id)
 
 
 def _click(event: Event) -> Click:
@@ -39,7 +39,7 @@ def _click(event: Event) -> Click:
         event.x,
         event.y,
         event.viewport,
-        event.event_id,
+        packed(event.event_id),
     )
 
 

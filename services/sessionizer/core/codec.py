@@ -8,16 +8,16 @@ An older version's bytes are brought up one version at a time by ``UPGRADES``.
 from collections.abc import Callable, Mapping
 from struct import Struct as Layout
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, msgpack
 from msgspec.msgpack import Decoder, Encoder
 
 from services.common.errors import FatalError
 from services.sessionizer.core.links import Alias
-from services.sessionizer.core.state import Visitor
+from services.sessionizer.core.state import Visitor, packed, unpacked
 
-VERSION = 1
+VERSION = 2
 HASH = 8
 """Bytes of the hash of an event's id."""
 
@@ -28,7 +28,25 @@ _HEAD = Layout(">BIIB")
 
 Upgrade = Callable[[bytes], bytes]
 
-UPGRADES: Mapping[int, Upgrade] = MappingProxyType({})
+
+_SESSION, _STEPS, _CLICKS = 9, 22, 25
+"""Where version 1 kept the session of a visitor, and its steps and clicks."""
+
+
+def _from_1(body: bytes) -> bytes:
+    """Version 1 kept the frontier as three fields, and ids of events as texts."""
+    fields = msgpack.decode(body)
+    visitor, (at_ms, rank, event_id) = fields[0], fields[1:4]
+    session = visitor and visitor[_SESSION]
+    if session:
+        for step in session[_STEPS]:
+            step[3] = packed(step[3])
+        for click in session[_CLICKS] or ():
+            click[6] = packed(click[6])
+    return msgpack.encode([visitor, [at_ms, rank, packed(event_id)], *fields[4:]])
+
+
+UPGRADES: Mapping[int, Upgrade] = MappingProxyType({1: _from_1})
 """Version to a function from the bytes after the head to those of the next version."""
 
 
@@ -40,17 +58,21 @@ class Head(NamedTuple):
     counted: int
 
 
+Frontier = tuple[int, int, Any]
+"""A fold key; at rest the event's id is packed, in hand it is text."""
+
+
 class State(Struct, array_like=True):
     """All that is kept of one address. The order of the fields is the format: add at the end.
 
-    The frontier is the greatest fold key folded or deadline fired. ``hashes`` and ``sent`` hold
+    ``frontier`` is the greatest fold key folded or deadline fired. ``hashes`` and ``sent`` hold
     8 bytes an entry, newest last. ``hold_ms``: until then absence decides nothing (the visitor's
     events came late). ``seen_ms``: the append time of its last event. ``emit_ms``: when its open
     rows are to be emitted, 0 for nothing to say.
     """
 
     visitor: Visitor | None = None
-    frontier: tuple[int, int, str] = (0, 0, "")
+    frontier: Frontier = (0, 0, "")
     hashes: bytes = b""
     sent: bytes = b""
     hold_ms: int = 0
@@ -77,13 +99,16 @@ class Codec:
 
     def encode(self, state: State, head: Head) -> bytes:
         """Return the bytes of a state, without the names that its key holds already."""
-        visitor = state.visitor
+        visitor, frontier = state.visitor, state.frontier
+        state.frontier = (frontier[0], frontier[1], packed(frontier[2]))
         if visitor is None:
-            return _HEAD.pack(VERSION, *head) + self._encoder.encode(state)
-        source, visitor_id = visitor.source, visitor.visitor_id
-        visitor.source = visitor.visitor_id = ""
-        data = self._encoder.encode(state)
-        visitor.source, visitor.visitor_id = source, visitor_id
+            data = self._encoder.encode(state)
+        else:
+            source, visitor_id = visitor.source, visitor.visitor_id
+            visitor.source = visitor.visitor_id = ""
+            data = self._encoder.encode(state)
+            visitor.source, visitor.visitor_id = source, visitor_id
+        state.frontier = frontier
         return _HEAD.pack(VERSION, *head) + data
 
     def decode(self, data: bytes, source: str = "", address: str = "") -> State:
@@ -98,6 +123,8 @@ class Codec:
             body = self._upgrades[version](body)
             version += 1
         state = self._decoder.decode(body)
+        at_ms, rank, event_id = state.frontier
+        state.frontier = (at_ms, rank, unpacked(event_id))
         if state.visitor is not None:
             state.visitor.source, state.visitor.visitor_id = source, address
         return state

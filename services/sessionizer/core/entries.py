@@ -14,6 +14,12 @@ from services.sessionizer.core.codec import HASH, HASHES, Codec, State, head_of
 from services.sessionizer.core.policy import Rules, SourceRules
 
 UNKNOWN = -1
+DEFERRED_MS = 60_000
+"""How far the log's clock may be past what a state at rest has seen, while more waits for it."""
+
+Place = tuple[int, int, int]
+"""Offset, clock and hold as of a record."""
+
 KEPT = HASHES * HASH
 """Bytes of the hashes kept of one visitor's events."""
 
@@ -25,7 +31,9 @@ class Entry:
     ``known`` holds the id hashes of what was folded and of what waits, 8 bytes each, as they came.
     ``wake_s`` is the slot of the wheel in which the key stands, 0 for none, and ``deadline`` what
     the slot was chosen for. ``linked`` holds the ids and day that were linked last. ``live_s`` and
-    ``counted`` are what the live counts hold of it.
+    ``counted`` are what the live counts hold of it. ``owed`` is the place before the oldest record
+    of which something was folded that is not stored, None for none; ``must`` tells that the state
+    is to be stored at the next chance.
 
     A plain class, for its fields are written at every event: a struct's cost five times as much.
     """
@@ -44,6 +52,8 @@ class Entry:
         "live_dirty",
         "live_s",
         "mixed",
+        "must",
+        "owed",
         "rules",
         "source",
         "state",
@@ -67,6 +77,8 @@ class Entry:
         self.linked: tuple[str, str, str, int] | None = None
         self.dirty = False
         self.busy = False
+        self.must = False
+        self.owed: Place | None = None
         self.live_s = 0
         self.counted = 0
         self.live_dirty = False
@@ -156,8 +168,16 @@ class Entries:
 
     def mark(self, entry: Entry) -> None:
         """Note that the entry's state must be stored."""
+        entry.must = True
         if not entry.dirty:
             entry.dirty = True
+            self._dirty.append(entry)
+
+    def owe(self, entry: Entry, before: Place) -> None:
+        """Note that an event was folded that said nothing: its state may be stored later."""
+        if not entry.dirty:
+            entry.dirty = True
+            entry.owed = before
             self._dirty.append(entry)
 
     def touch(self, entry: Entry) -> None:
@@ -171,12 +191,31 @@ class Entries:
         self.mark(entry)
         self.touch(entry)
 
-    def take(self) -> list[Entry]:
-        """Return the entries to store, and begin anew; they stay until committed."""
-        dirty, self._dirty = self._dirty, []
-        for entry in dirty:
-            entry.dirty, entry.busy = False, True
-        return dirty
+    def take(self, clock_ms: int) -> list[Entry]:
+        """Return the entries to store now; they stay until committed.
+
+        One that has said nothing, and of which more waits, is stored later: were it lost, its
+        events would be read again and come to the same. So a visit is stored a few times, not at
+        every event of it.
+        """
+        stored: list[Entry] = []
+        kept: list[Entry] = []
+        oldest = clock_ms - DEFERRED_MS
+        for entry in self._dirty:
+            owed = entry.owed
+            if entry.must or not entry.waiting or owed is None or owed[1] <= oldest:
+                entry.dirty = entry.must = False
+                entry.busy = True
+                entry.owed = None
+                stored.append(entry)
+            else:
+                kept.append(entry)
+        self._dirty = kept
+        return stored
+
+    def owed(self) -> list[Place]:
+        """Return the places from which what is not stored must be read again."""
+        return [entry.owed for entry in self._dirty if entry.owed is not None]
 
     def trim(self, limit: int) -> None:
         """Forget the touched that have been counted since, where the list grows long."""

@@ -13,7 +13,7 @@ from services.common.ports import Changes, LogRecord, PartitionMeta, StateReader
 from services.sessionizer.core.admission import LineReader, Poison
 from services.sessionizer.core.codec import Codec, Head, head_of
 from services.sessionizer.core.collect import Collector
-from services.sessionizer.core.entries import KEPT, Entries, Entry
+from services.sessionizer.core.entries import KEPT, Entries, Entry, Place
 from services.sessionizer.core.folding import meet
 from services.sessionizer.core.intake import Intake
 from services.sessionizer.core.live import Live, settled_view
@@ -31,7 +31,7 @@ class _Batch(NamedTuple):
     """The visitors that a record touched, and offset, clock and hold before it."""
 
     append_ms: int
-    before: tuple[int, int, int]
+    before: Place
     entries: list[Entry]
 
 
@@ -103,7 +103,7 @@ class Partition:
         self._schedule.fire()
         return poisons
 
-    def _enqueue(self, touched: list[Entry], append_ms: int, before: tuple[int, int, int]) -> None:
+    def _enqueue(self, touched: list[Entry], append_ms: int, before: Place) -> None:
         """Line the record's visitors up to settle, by the grace of their source."""
         groups: dict[int, list[Entry]] = {}
         for entry in touched:
@@ -117,17 +117,19 @@ class Partition:
         for grace_ms, queue in self._queues.items():
             limit = self._clock.clock_ms - grace_ms
             while queue and queue[0].append_ms <= limit:
-                for entry in queue.popleft().entries:
+                batch = queue.popleft()
+                for entry in batch.entries:
                     if entry.waiting:
-                        self._settle_entry(entry, limit)
+                        self._settle_entry(entry, limit, batch.before)
 
-    def _settle_entry(self, entry: Entry, limit: int) -> None:
+    def _settle_entry(self, entry: Entry, limit: int, before: Place) -> None:
         waiting, state = entry.waiting, entry.state
         left = _left(entry, limit)
         if left == len(waiting):
             return
         visitor = state.visitor or meet(state, entry.source, entry.address)
         rules, out = entry.rules, self._out
+        said = out.last_version
         while len(waiting) > left:
             item = waiting.pop(0)
             fold(visitor, item[4], rules, out)
@@ -136,8 +138,10 @@ class Partition:
             entry.mixed = False
         if len(entry.known) > KEPT:
             entry.shorten()
-        if not entry.dirty:
+        if out.last_version != said:
             self._entries.mark(entry)
+        elif not entry.dirty:
+            self._entries.owe(entry, before)
         if not state.emit_ms:
             state.emit_ms = self._clock.clock_ms + rules.policy.time.emit_every_ms
             self._schedule.put(entry)
@@ -149,7 +153,7 @@ class Partition:
     def take(self) -> Changes:
         """Return all that changed since the last take, as one transaction to store."""
         states: dict[bytes, bytes | None] = {}
-        dirty = self._entries.take()
+        dirty = self._entries.take(self._clock.clock_ms)
         for entry in dirty:
             states[entry.key.encode()] = self._encode(entry)
         self._taken += dirty
@@ -172,6 +176,7 @@ class Partition:
         left, absence decides nothing: what is read again may include what then held it back.
         """
         heads = [queue[0].before for queue in self._queues.values() if queue]
+        heads += self._entries.owed()
         applied, clock_ms, hold_ms = min(
             heads, default=(self._last, self._clock.clock_ms, self._clock.hold_ms)
         )
@@ -190,7 +195,7 @@ class Partition:
 
     @property
     def applied(self) -> int:
-        """The newest record all of whose events have settled."""
+        """The newest record all of whose events have settled, and are stored with the next take."""
         return self._meta().applied
 
     # Now

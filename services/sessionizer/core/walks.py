@@ -7,7 +7,7 @@ counts how many of them former patterns have used up.
 
 from schemas.event import Event
 from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.state import Session, Step, Visitor
+from services.sessionizer.core.state import Session, Step, Visitor, packed, unpacked
 
 SHORTEST = 3
 """Places of the shorter pattern: there, away and back."""
@@ -36,7 +36,7 @@ def walk(
             most = max(2 * rules.policy.friction.loop_visits, SHORTEST) if back else 2
             if n >= most:
                 del steps[: n + 1 - most]
-    steps.append(Step(number, page, offset_ms, event_id, path if page < 0 else ""))
+    steps.append(Step(number, page, offset_ms, packed(event_id), path if page < 0 else ""))
     return back
 
 
@@ -57,7 +57,7 @@ def u_turn(v: Visitor, event: Event, rules: SourceRules) -> str:
     if there.number < s.turned or late:
         return ""
     s.turned = back.number
-    return there.event_id
+    return unpacked(there.event_id)
 
 
 def loop(v: Visitor, event: Event, rules: SourceRules) -> str:
@@ -74,9 +74,9 @@ def loop(v: Visitor, event: Event, rules: SourceRules) -> str:
     if lap[0].number < s.looped or lap[-1].offset_ms - lap[0].offset_ms > limits.loop_window_ms:
         return ""
     s.looped = lap[-1].number + 1
-    return lap[0].event_id
+    return unpacked(lap[0].event_id)
 
 
 def _arrived(s: Session, event: Event) -> bool:
     """Tell whether this event led to the newest place, rather than reloaded it or had no path."""
-    return bool(s.steps) and s.steps[-1].event_id == event.event_id
+    return bool(s.steps) and s.steps[-1].event_id == packed(event.event_id)
