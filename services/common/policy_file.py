@@ -26,9 +26,10 @@ def parse_policy(text: str, name: str = "policy", base: Policy | None = None) ->
 
     Tables are merged line by line over the base (default: the rules as shipped), every other value
     replaces its own. A text that changes a rule and names no ``version`` gets one made from its
-    rules, 2^31 or more: rows of two different policies never bear the same number by oversight.
+    rules, 2^31 or more: rows of two different policies never bear the same number by oversight. Over a ``base`` a text has been
+    stored before, so it is not refused for bearing its version, but gets its own as well.
     """
-    base = base or Policy()
+    stored, base = base is not None, base or Policy()
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -40,22 +41,16 @@ def parse_policy(text: str, name: str = "policy", base: Policy | None = None) ->
     except msgspec.ValidationError as error:
         raise InvalidError(f"{name}: {_with_value(str(error), values)}") from error
     _check(policy, name)
-    return _versioned(policy, base, name, named="version" in values)
-
-
-def _versioned(policy: Policy, base: Policy, name: str, *, named: bool) -> Policy:
-    """Tell other rules apart from the base by their version."""
     if msgspec.structs.replace(policy, version=base.version) == base:
         return policy
-    taken = policy.version == base.version
-    # Over another base the text has been stored before, and what is stored must go on.
-    if not named or (taken and base.version != Policy().version):
-        return msgspec.structs.replace(policy, version=_made_from(policy))
-    if taken:
+    taken = "version" in values and policy.version == base.version
+    if taken and not stored:
         raise InvalidError(
             f"{name}: version = {policy.version} is that of other rules: give these a greater one, "
             "or leave it out to have one made from the rules"
         )
+    if taken or "version" not in values:
+        return msgspec.structs.replace(policy, version=_made_from(policy))
     return policy
 
 

@@ -71,6 +71,6 @@ def test_other_rules_may_not_call_themselves_the_shipped_ones() -> None:
 
 
 def test_what_a_source_has_stored_goes_on_over_a_base_of_the_same_version() -> None:
-    base = parse_policy("version = 7\n[cart]\nidle_ms = 2000000")
-    policy = parse_policy("version = 7\n[session]\ngap_ms = 60000", "policy of source a", base)
-    assert policy.version >= 1 << 31
+    for base in (Policy(), parse_policy("version = 7\n[cart]\nidle_ms = 2000000")):
+        text = f"version = {base.version}\n[session]\ngap_ms = 60000"
+        assert parse_policy(text, "policy of source a", base).version >= 1 << 31
