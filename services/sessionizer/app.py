@@ -182,7 +182,9 @@ class Reader:
             looker.assign([tp])
             looker.seek(tp, after)
             async with asyncio.timeout(LOOK_SECONDS):
-                return int((await looker.getone(tp)).offset)
+                while (found := int((await looker.getone(tp)).offset)) < after:
+                    pass  # read before the seek was heard of
+            return found
         finally:
             await looker.stop()
 

@@ -24,7 +24,9 @@ class Directory:
         """Follow the topic of these settings; nothing is connected before ``start``."""
         self._settings = settings
         self._tp = TopicPartition(topic_name(settings, "owners"), 0)
-        self._reader = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
+        self._reader = AIOKafkaConsumer(
+            **client_options(settings), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         self._urls: dict[int, str] = {}
         self._task: asyncio.Task[None] | None = None
 

@@ -47,6 +47,8 @@ async def restore(settings: Settings, numbers: Iterable[int], told: Told) -> dic
         **client_options(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,
+        # "latest", the default, may win a race against the seek to the beginning.
+        auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES,
     )
     await reader.start()
@@ -60,7 +62,7 @@ async def restore(settings: Settings, numbers: Iterable[int], told: Told) -> dic
 async def _read(reader: Any, found: Mapping[Any, Restored], told: Told) -> None:
     reader.assign(list(found))
     ends = await reader.end_offsets(list(found))
-    await reader.seek_to_beginning(*found)
+    await _to_beginning(reader, found)
     left, moved = set(found), time.monotonic()
     while left:
         for tp, records in (await reader.getmany(timeout_ms=WAIT_MS)).items():
@@ -77,6 +79,19 @@ async def _read(reader: Any, found: Mapping[Any, Restored], told: Told) -> None:
             raise UnavailableError(
                 f"the restore of {next(iter(left)).topic} {stuck} gets nothing from the brokers "
                 f"for {STUCK_SECONDS:.0f} s"
+            )
+
+
+async def _to_beginning(reader: Any, tps: Iterable[Any]) -> None:
+    """Begin at the beginning, and be sure of it: what is not read would be forgotten for ever."""
+    chosen = list(tps)
+    await reader.seek_to_beginning(*chosen)
+    for tp, first in (await reader.beginning_offsets(chosen)).items():
+        position = await reader.position(tp)
+        if position != first:
+            raise UnavailableError(
+                f"the restore of {tp.topic} {tp.partition} would begin at {position}, and the "
+                f"changelog at {first}"
             )
 
 

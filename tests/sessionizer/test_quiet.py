@@ -1,0 +1,107 @@
+"""A quiet system, a standstill of ingest, and a state that does not fit."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from schemas.rows import SignalRow
+from services.common.kafka import client_options
+from services.common.ports import PartitionMeta
+from services.common.settings import Settings
+from services.common.topics import ensure_topics, topic_name
+from services.sessionizer.effects import META_KEY
+from tests.sessionizer.street import TEA, does, now_ms, street
+from tests.sessionizer.told import RULES, eventually, exact
+from tests.sessionizer.workers import FENCED, crew
+from tests.support.kafka import read_all
+
+
+@pytest.fixture
+def settings(kafka_settings: Settings) -> Settings:
+    return kafka_settings.model_copy(update={"kafka_partitions": 2})
+
+
+async def signals(settings: Settings, kind: str) -> list[tuple[SignalRow, int]]:
+    """Return the signals of a kind with the broker's time of their record."""
+    records = await read_all(settings, "signals")
+    found = [(msgspec.json.decode(one.value, type=SignalRow), one.timestamp) for one in records]
+    return [(row, at) for row, at in found if row.kind == kind]
+
+
+async def test_a_deadline_is_told_within_two_seconds_though_nobody_comes(
+    settings: Settings, tmp_path: Path
+) -> None:
+    time = RULES.policy.time
+    async with street(settings) as here:
+        with crew(settings, tmp_path) as hands:
+            worker = hands.hire()
+            await asyncio.to_thread(worker.wait_ready)
+            for number in range(5):
+                await here.send(does("cart_add", f"q{number}", products=[TEA]))
+            found = await eventually(
+                lambda: _at_least(settings, "cart_abandoned", 5), "five carts were left"
+            )
+            late = sorted(at - (row.at_ms + time.grace_ms) for row, at in found)
+            assert late[0] >= 0
+            assert late[len(late) // 2] <= 2_000, late
+            assert await asyncio.to_thread(worker.status, "/healthz") == 200
+
+
+async def _at_least(settings: Settings, kind: str, count: int) -> list[tuple[SignalRow, int]]:
+    found = await signals(settings, kind)
+    return found if len(found) >= count else []
+
+
+async def test_nobody_is_declared_gone_while_ingest_stands_still(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with street(settings) as here:
+        with crew(settings, tmp_path) as hands:
+            worker = hands.hire()
+            await asyncio.to_thread(worker.wait_ready)
+            await here.send(does("cart_add", "patient", products=[TEA]))
+            await asyncio.sleep(1)
+            here.ticking = False
+            await asyncio.sleep(6)  # twice the idle time: no record, no time
+            assert await signals(settings, "cart_abandoned") == []
+            here.ticking = True
+            found = await eventually(
+                lambda: _at_least(settings, "cart_abandoned", 1), "the cart was left"
+            )
+            assert len(found) == 1
+            await exact(settings, here.sent)
+
+
+async def test_a_backlog_of_hours_is_read_as_if_it_had_been_read_live(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with street(settings) as here:
+        start = now_ms() - 3 * 3_600_000
+        for place in range(200):
+            at = start + place * 40
+            await here.send(
+                does("page_view", f"b{place % 9}", ts_ms=at, path="/", page_kind="home"),
+                does("cart_add", f"b{place % 9}", ts_ms=at + 1, products=[TEA]),
+            )
+        with crew(settings, tmp_path) as hands:
+            worker = hands.hire()
+            await asyncio.to_thread(worker.wait_ready)
+            await exact(settings, here.sent)
+
+
+async def test_states_of_another_number_of_partitions_are_refused(
+    settings: Settings, tmp_path: Path
+) -> None:
+    await ensure_topics(settings)
+    producer = AIOKafkaProducer(**client_options(settings))
+    await producer.start()
+    meta = msgspec.msgpack.encode(PartitionMeta(5, 6, 7, 8, partitions=64))
+    await producer.send_and_wait(topic_name(settings, "states"), meta, META_KEY, partition=1)
+    await producer.stop()
+    with crew(settings, tmp_path) as hands:
+        worker = hands.hire()
+        assert await asyncio.to_thread(worker.wait) == FENCED
+        assert "was written for 64 partitions" in worker.text()
