@@ -18,7 +18,7 @@ from services.common.partitions import partition_of
 from services.common.ports import Changes, PartitionMeta, StateReader
 from services.common.ports import Progress as Report
 from services.common.settings import Settings
-from services.common.topics import Name, topic_name
+from services.common.topics import Name, topic_name, topics
 from services.sessionizer.effects import Effects
 
 GROUP = 1_000
@@ -54,13 +54,12 @@ async def check_unused(settings: Settings, *, resumed: bool) -> None:
 
 
 async def _written(settings: Settings, name: Name) -> bool:
-    topic = topic_name(settings, name)
+    topic = topics(settings)[name]
+    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     reader = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
     await reader.start()
     try:
-        await reader.topics()
-        numbers = reader.partitions_for_topic(topic) or set()
-        ends = await reader.end_offsets([TopicPartition(topic, number) for number in numbers])
+        ends = await reader.end_offsets(partitions)
     finally:
         await reader.stop()
     return any(ends.values())
