@@ -62,6 +62,11 @@ _TOO_MUCH = frozenset({"TOO_MANY_ROWS", "TOO_MANY_BYTES", "TOO_MANY_ROWS_OR_BYTE
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
+def decoded(raw: bytes) -> list[dict[str, Any]]:
+    """Return the rows of an answer in ``JSONEachRow``, by column name."""
+    return _decoder.decode_lines(raw)
+
+
 class ClickHouse:
     """The ``Storage`` port on ClickHouse. Raises ``UnavailableError`` where trying later helps."""
 
@@ -96,7 +101,7 @@ class ClickHouse:
         """Run one statement and return its rows by column name (UUID as text, NaN as None)."""
         with self._client() as client, named_errors(sql):
             raw = client.raw_query(sql, parameters=parameters, fmt="JSONEachRow")
-        return _decoder.decode_lines(raw)
+        return decoded(raw)
 
     def stream(self, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[bytes]:
         """Run one statement and yield its rows as JSON lines, without holding them all."""

@@ -4,7 +4,7 @@ For each port there is more than one backend (embedded, distributed, in memory f
 behaviour suite in ``tests/ports`` that every backend runs. A port never decides a number.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -188,6 +188,33 @@ class SignalFeed(Protocol):
         Whoever resumes reads from storage what the feed gave before, so rows reach storage in the
         same order.
         """
+        ...
+
+
+class Told(Struct, frozen=True, gc=False):
+    """A signal row's JSON line, and the place from which a client that has it goes on."""
+
+    place: str
+    line: bytes
+
+
+class SignalLog(Protocol):
+    """Signals as a log of many partitions keeps them: each client reads from its own place.
+
+    ``mark`` is what every place begins with.
+    """
+
+    mark: str
+
+    def follow(self, after: str, since_ms: int | None) -> AsyncGenerator[Told]:
+        """Yield the signals after a place, else those since a time, else from now on.
+
+        The first has an empty line: it tells where the client stands.
+        """
+        ...
+
+    def close(self) -> None:
+        """End every client's stream."""
         ...
 
 

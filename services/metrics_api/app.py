@@ -1,7 +1,7 @@
 """The composition root of the reading side: one FastAPI app over the parts it is handed."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from services.common.ports import (
     LiveView,
     PipelineHealth,
     SignalFeed,
+    SignalLog,
     Storage,
 )
 from services.metrics_api import (
@@ -36,8 +37,10 @@ from services.metrics_api import (
 )
 from services.metrics_api.follow import Followers
 from services.metrics_api.parts import ApiSettings, Parts
-from services.metrics_api.store import Store
+from services.metrics_api.store import AsyncReads, Store
 from services.sessionizer.core.policy import Rules
+
+Around = Callable[[], AbstractAsyncContextManager[object]]
 
 SHAPES = (
     shapes.Session,
@@ -82,16 +85,23 @@ def create_metrics_api(
     health: PipelineHealth,
     metrics: Metrics,
     settings: ApiSettings,
+    signal_log: SignalLog | None = None,
+    reads: AsyncReads | None = None,
+    around: Around = nullcontext,
 ) -> FastAPI:
     """Return the app that answers every read, and serves the page at ``/``.
 
     The caller owns what it hands in and closes it after the app's lifespan has ended. Before it
     stops serving, it calls ``app.state.parts.followers.close()``, so that streams end and the
-    server need not wait for them. Who listens on loopback puts ``guard_hosts`` around the app.
+    server need not wait for them.
+    ``signal_log`` takes the place of the feed for streams, ``reads`` asks storage without a
+    thread, ``around`` is held as long as the app lives. Who listens on loopback puts
+    ``guard_hosts`` around the app.
     """
     parts = Parts(
-        store=Store(storage, metrics),
+        store=Store(storage, metrics, reads),
         live=live,
+        signal_log=signal_log,
         followers=Followers(feed, settings.stream_queue),
         catalog=catalog,
         rules=rules,
@@ -109,7 +119,7 @@ def create_metrics_api(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.parts = parts
+    app.state.parts, app.state.around = parts, around
     errors.install(app)
     for module in MODULES:
         app.include_router(module.router)
@@ -119,7 +129,8 @@ def create_metrics_api(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
+    async with app.state.around():
+        yield
     app.state.parts.followers.close()
     app.state.parts.store.close()
 

@@ -50,6 +50,20 @@ class Follower:
             return await self._queue.get()
 
 
+class Silence:
+    """A feed that gives nothing, where streams come from a log."""
+
+    def subscribe(self) -> AsyncIterator[bytes]:
+        """End at once."""
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+
 class Followers:
     """Everyone who follows the feed now."""
 

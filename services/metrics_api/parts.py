@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from services.common.catalog import Catalog
 from services.common.metrics import Metrics
-from services.common.ports import Clock, Forget, LiveView, PipelineHealth
+from services.common.ports import Clock, Forget, LiveView, PipelineHealth, SignalLog
 from services.metrics_api.follow import Followers
 from services.metrics_api.store import Store
 from services.sessionizer.core.policy import Rules
@@ -54,6 +54,8 @@ class Parts:
     health: PipelineHealth
     metrics: Metrics
     settings: ApiSettings
+    signal_log: SignalLog | None = None
+    """Where signals come from a topic; else ``followers`` hand them on."""
 
 
 def parts_of(request: Request) -> Parts:

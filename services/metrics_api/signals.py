@@ -23,6 +23,7 @@ from services.metrics_api.stream import (
     place_of,
     with_keep_alive,
 )
+from services.metrics_api.topic_stream import TopicStream
 
 router = APIRouter(tags=["signals"])
 
@@ -118,7 +119,7 @@ async def stream_signals(
         include_bots=query.include_bots,
         live=query.live,
     )
-    stream = Stream(parts, question, _place(last_event_id))
+    stream = _stream(parts, question, last_event_id)
     settings = parts.settings
     chunks = with_keep_alive(stream.chunks(), settings.keep_alive_s)
     return EventStream(chunks, settings.stream_stall_s, stream.count_cut)
@@ -137,6 +138,14 @@ async def find(parts: Parts, sources: list[str], signal_id: str) -> dict[str, An
     """Return a signal's row as stored, None where there is none for the caller."""
     rows = await parts.store.rows("signal", sources=sources, id=signal_id)
     return rows[0] if rows else None
+
+
+def _stream(parts: Parts, question: Question, last_event_id: str | None) -> Stream:
+    if parts.signal_log is None:
+        return Stream(parts, question, _place(last_event_id))
+    own = last_event_id and last_event_id.startswith(parts.signal_log.mark)
+    after = last_event_id if own else _place(last_event_id)
+    return TopicStream(parts, parts.signal_log, question, after)
 
 
 def _place(last_event_id: str | None) -> Place | None:

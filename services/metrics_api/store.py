@@ -5,9 +5,10 @@ from gathering requests without end: beyond it a caller is told to come again.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
 
 from services.common.clickhouse import POOL
 from services.common.errors import FatalError, InvalidError, OverloadedError
@@ -54,28 +55,54 @@ class Trusted:
         self._storage.insert(table, lines, token)
 
 
-class Store:
-    """Runs reads in threads. Raises ``OverloadedError`` when too many wait already."""
+class AsyncReads(Protocol):
+    """Storage that can be asked without a thread."""
 
-    def __init__(self, storage: Storage, metrics: Metrics) -> None:
+    async def query(
+        self, sql: str, parameters: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Run one statement with bound parameters and return its rows by column name."""
+        ...
+
+
+class Store:
+    """Runs reads in threads, or without where ``reads`` can.
+
+    Raises ``OverloadedError`` when too many wait already.
+    """
+
+    def __init__(self, storage: Storage, metrics: Metrics, reads: AsyncReads | None = None) -> None:
         self.storage = Trusted(storage)
+        self._reads = reads
         self._metrics = metrics
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
         self._in_flight = 0
 
     async def rows(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """Return the rows of a named entity query."""
-        return await self.run(name, lambda: self.storage.query(entity_sql(name), parameters))
+        reads = self._reads
+        if reads is None:
+            return await self.run(name, lambda: self.storage.query(entity_sql(name), parameters))
+        async with self._counted(name):
+            try:
+                return await reads.query(entity_sql(name), parameters)
+            except InvalidError as error:
+                raise FatalError(str(error)) from error
 
     async def run(self, name: str, work: Callable[[], T]) -> T:
         """Do blocking work in the pool; ``name`` labels how long it took."""
+        async with self._counted(name):
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    @asynccontextmanager
+    async def _counted(self, name: str) -> AsyncIterator[None]:
         if self._in_flight >= WAITING:
             raise OverloadedError(f"{self._in_flight} reads wait for storage already")
         self._in_flight += 1
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            return await loop.run_in_executor(self._pool, work)
+            yield
         finally:
             self._in_flight -= 1
             self._metrics.observe("waymark_query_seconds", loop.time() - started, endpoint=name)

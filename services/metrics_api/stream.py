@@ -100,7 +100,7 @@ class Stream:
             yield f"retry: {RETRY_MS}\nid: {self._after}\n\n".encode()
             if self._resumes:
                 async for row in self._stored(follower):
-                    yield chunk(row)
+                    yield chunk(row, place_of_row(row))
             async for data in self._followed(follower):
                 yield data
             if follower.overflow:
@@ -149,7 +149,7 @@ class Stream:
             if row.version > self._after.version:
                 self._after = Place(row.version)
                 if self._question.wants(row):
-                    yield chunk(row)
+                    yield chunk(row, place_of_row(row))
 
     async def _reached(self) -> int:
         rows = await self._parts.store.rows("signals_reached")
@@ -172,14 +172,19 @@ class Stream:
         fresh = [r for r in rows if r.signal_id not in self._shown and self._question.wants(r)]
         # Only what still waits is remembered, so that a long stream does not grow.
         self._shown = {row.signal_id for row in rows}
-        return [chunk(row, settled=False) for row in fresh]
+        return [chunk(row) for row in fresh]
 
 
-def chunk(row: SignalRow, *, settled: bool = True) -> bytes:
-    """Return a signal as one server-sent event; only a settled one has an id to resume from."""
-    fields: dict[str, Any] = {**msgspec.to_builtins(row), "settled": settled}
+def place_of_row(row: SignalRow) -> str:
+    """Return the place behind a row."""
+    return str(Place(row.version, row.signal_id))
+
+
+def chunk(row: SignalRow, place: str = "") -> bytes:
+    """Return a signal as one server-sent event; only a settled one has a place to resume from."""
+    fields: dict[str, Any] = {**msgspec.to_builtins(row), "settled": bool(place)}
     data = msgspec.json.encode(shape(fields, Signal))
-    head = f"id: {Place(row.version, row.signal_id)}\n".encode() if settled else b""
+    head = f"id: {place}\n".encode() if place else b""
     return head + b"data: " + data + b"\n\n"
 
 

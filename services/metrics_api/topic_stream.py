@@ -1,0 +1,90 @@
+"""The stream of one client where signals come from a topic of many partitions.
+
+Versions grow along a partition only, and partitions may be minutes apart; so a client's place is
+its offset in each. It resumes where it stood in every one of them: nothing lost, nothing twice.
+
+A client that comes with an id of another kind (from the time before the topic: version and signal)
+is served what storage has from there on, then the topic from that time on: nothing lost, and what
+is in both comes twice, with the same id and version.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from services.common.ports import SignalLog, Told
+from services.metrics_api.follow import ROW
+from services.metrics_api.parts import Parts
+from services.metrics_api.stream import (
+    BATCH,
+    CLOCK_BITS,
+    RETRY_MS,
+    Place,
+    Question,
+    Stream,
+    chunk,
+    place_of_row,
+)
+
+
+class TopicStream(Stream):
+    """Signals of a topic for one client; ``after`` as its last event's id told it."""
+
+    def __init__(
+        self, parts: Parts, log: SignalLog, question: Question, after: str | Place | None
+    ) -> None:
+        old = after if isinstance(after, Place) else None
+        super().__init__(parts, question, old)
+        self._log = log
+        self._from = after if isinstance(after, str) else ""
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield the stream's bytes until it is cut off or the service stops."""
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        since_ms = self._after.version >> CLOCK_BITS if self._resumes else None
+        if self._resumes:
+            async for data in self._stored_before():
+                yield data
+        told = self._log.follow(self._from, since_ms)
+        try:
+            async for data in self._told(told):
+                yield data
+        finally:
+            await told.aclose()
+
+    async def _stored_before(self) -> AsyncIterator[bytes]:
+        while True:
+            rows = await self._read()
+            for row in rows:
+                self._after = Place(row.version, row.signal_id)
+                if self._question.wants(row):
+                    yield chunk(row, place_of_row(row))
+            if len(rows) < BATCH:
+                return
+
+    async def _told(self, told: AsyncGenerator[Told]) -> AsyncIterator[bytes]:
+        """Yield what the log tells, and, where asked for, what is unsettled in between."""
+        wait = self._parts.settings.stream_poll_s if self._question.live else None
+        coming = asyncio.ensure_future(anext(told, None))
+        try:
+            while True:
+                done, _ = await asyncio.wait({coming}, timeout=wait)
+                if not done:
+                    for data in await self._unsettled():
+                        yield data
+                    continue
+                one = coming.result()
+                if one is None:
+                    return
+                if data := self._shown_of(one):
+                    yield data
+                coming = asyncio.ensure_future(anext(told, None))
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+    def _shown_of(self, one: Told) -> bytes:
+        if not one.line:
+            # An id without data shows nothing, yet lets a client resume that never got a signal.
+            return f"id: {one.place}\n\n".encode()
+        row = ROW.decode(one.line)
+        return chunk(row, one.place) if self._question.wants(row) else b""
