@@ -6,6 +6,7 @@ are answered.
 """
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -16,6 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+HEADER = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:@/\[\]]+))(?::\d*)?")
 MANY = 64
 """Ways to write our names and ports that are remembered; more of them are judged each time."""
 BODY = b'{"code":"invalid_host","message":"this Host is not served here; set WAYMARK_HOSTS"}'
@@ -53,10 +55,12 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(header: str) -> str:
-    """Return a Host header's name: lower case, without port, brackets and the root's dot."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    return header.partition(":")[0].rstrip(".").lower()
+    """Return a Host header's name: lower case, without port, brackets and the root's dot.
+
+    Empty for what is no ``name`` or ``name:port`` (RFC 9110, 7.2), such as one with userinfo.
+    """
+    found = HEADER.fullmatch(header)
+    return (found["literal"] or found["name"]).rstrip(".").lower() if found else ""
 
 
 class HostCheck:

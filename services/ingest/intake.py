@@ -21,9 +21,10 @@ from schemas.refusal import BodyRefusal, Refusal, Warned
 from schemas.rows import DeadLetter
 from services.common.catalog import Catalog
 from services.common.catalog_rows import Grant, Source
+from services.common.errors import InvalidError
 from services.common.ports import Clock
 from services.common.sites import site_of
-from services.ingest.answers import RefusalError
+from services.ingest.answers import RefusalError, retry_later
 from services.ingest.client import Caller
 from services.sessionizer.core.policy import Policy, Rules
 
@@ -93,8 +94,12 @@ class Intake:
         return batch
 
     def policy(self, source: str) -> Policy:
-        """Return the policy of a source."""
-        return self._rules(source).policy
+        """Return the policy of a source; raises the 503 refusal where the catalog's is invalid."""
+        try:
+            return self._rules(source).policy
+        except InvalidError as error:
+            message = f"the policy of source {source} is invalid: its operator has to set it anew"
+            raise retry_later("unavailable", message) from error
 
     def _context(self, grant: Grant, caller: Caller) -> Context:
         now_ms = self._clock.now_ms()

@@ -41,7 +41,23 @@ async def test_our_own_names_pass_on_loopback(host: str) -> None:
 
 
 @pytest.mark.parametrize("listens_on", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
-@pytest.mark.parametrize("host", ["evil.example:8080", "127.0.0.1.evil.example", "10.0.0.1", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:8080",
+        "127.0.0.1.evil.example",
+        "10.0.0.1",
+        "",
+        ":8080",
+        "me@localhost",
+        "localhost:secret@evil.example",
+        "evil@shop.localhost",
+        "[::1",
+        "[::1]evil.example",
+        "localhost:8080:9",
+        "localhost/evil.example",
+    ],
+)
 async def test_a_foreign_name_is_refused_on_loopback(listens_on: str, host: str) -> None:
     start, body = await ask(listens_on, host)
     assert start["status"] == 400

@@ -152,6 +152,7 @@ def test_a_test_key_writes_into_a_source_of_its_own_with_short_times(catalog: Ca
         ({"name": "a\x1fb"}, "source name"),
         ({"timezone": "Mars/Olympus"}, "time zone 'Mars/Olympus'"),
         ({"currency": "euro"}, "currency 'euro'"),
+        ({"currency": "ABC"}, "currency 'ABC' of source x is no ISO 4217 code"),
     ],
 )
 def test_a_source_that_cannot_be_is_refused_by_name(
