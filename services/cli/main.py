@@ -45,6 +45,9 @@ Commands = Mapping[str, Callable[..., None]]
 
 PARTS: Commands = {
     "ingest": parts.ingest,
+    "sessionizer": parts.sessionizer,
+    "loader": parts.loader,
+    "metrics-api": parts.metrics_api,
 }
 POLICY: Commands = {
     "show": history.policy_show,
