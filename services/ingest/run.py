@@ -7,6 +7,7 @@ every moment of it, so a stop that takes too long may as well be a kill.
 """
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import ExitStack
 from socket import socket
 
@@ -14,6 +15,7 @@ from services.common import logging
 from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
+from services.common.errors import MovingError
 from services.common.hosts import guard_hosts
 from services.common.metrics import Metrics
 from services.common.policy_file import read_policy
@@ -25,7 +27,9 @@ from services.ingest.app import Limits, create_ingest, ingest_first
 from services.ingest.gate import Gate
 from services.ingest.kafka_publisher import KafkaPublisher
 from services.ingest.web import create_web
+from services.metrics_api.preview import LivePreview
 from services.sessionizer.core.policy import Policy
+from services.sessionizer.lookup import RemoteLive
 
 
 def run(settings: Settings) -> int:
@@ -55,19 +59,22 @@ class Part:
         policy = read_policy(settings.policy) if settings.policy else Policy()
         self._publisher = KafkaPublisher(settings, metrics)
         self._catalog = catalog
+        rules = CatalogRules(catalog, policy)
+        live = _Live(settings)
         gate = Gate(self._publisher, catalog, clock, metrics)
         ingest = create_ingest(
             self._publisher,
             self._publisher,
             catalog,
-            rules=CatalogRules(catalog, policy),
+            rules=rules,
             clock=clock,
             metrics=metrics,
+            preview=LivePreview(live.states, rules),
             trusted_proxies=settings.trusted_proxies,
             country_header=settings.country_header,
             limits=Limits(in_flight_bytes=settings.in_flight_bytes),
         )
-        web = create_web(self._publisher, gate, metrics, lambda: self._server.stopping)
+        web = create_web(self._publisher, live, gate, metrics, lambda: self._server.stopping)
         front = ingest_first(gate.before(ingest), web)
         app = guard_hosts(front, settings.host, settings.hosts)
         self._server = Server(app, on_started=self._started, on_stopping=self._stopping)
@@ -86,3 +93,28 @@ class Part:
 
     def _stopping(self) -> None:
         self._log.info("stopping")
+
+
+class _Live:
+    """The workers' live states, connected once a loop runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._remote: RemoteLive | None = None
+
+    async def start(self) -> None:
+        self._remote = RemoteLive(self._settings)
+        await self._remote.start()
+
+    async def stop(self) -> None:
+        if self._remote is not None:
+            await self._remote.stop()
+
+    async def states(self, source: str, addresses: Iterable[str]) -> dict[str, bytes | None]:
+        """Return the encoded live state of each address; raises ``MovingError``."""
+        if self._remote is None:
+            raise MovingError("the live view is not connected yet")
+        asked = list(addresses)
+        ask = self._remote.live_state
+        found = await asyncio.gather(*[ask(source, address) for address in asked])
+        return dict(zip(asked, found, strict=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import msgspec
 from fastapi import FastAPI, Response
@@ -11,16 +12,34 @@ from services.ingest.gate import Gate
 from services.ingest.kafka_publisher import KafkaPublisher
 
 
+class LivesWithTheApp(Protocol):
+    """What is connected while the application is served."""
+
+    async def start(self) -> None:
+        """Connect."""
+        ...
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        ...
+
+
 def create_web(
-    publisher: KafkaPublisher, gate: Gate, metrics: Metrics, stopping: Callable[[], bool]
+    publisher: KafkaPublisher,
+    live: LivesWithTheApp,
+    gate: Gate,
+    metrics: Metrics,
+    stopping: Callable[[], bool],
 ) -> FastAPI:
-    """Return the application; the publisher lives as long as it does."""
+    """Return the application; publisher and live view are connected as long as it lives."""
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
+        await live.start()
         await publisher.start()
         yield
         await publisher.stop()
+        await live.stop()
 
     app = FastAPI(
         title="Waymark ingest", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life

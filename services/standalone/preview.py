@@ -1,74 +1,22 @@
-"""``dry_run``: what events would do to the live state, folded onto copies and thrown away."""
+"""``dry_run`` in one process: previews on the engine's own states."""
 
-import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-import msgspec
-
-from schemas.event import Event, address_of
-from services.metrics_api.shapes import Cart, shape
-from services.sessionizer.core.admission import state_key
-from services.sessionizer.core.live import preview
-from services.sessionizer.core.policy import Rules, SourceRules
-from services.sessionizer.core.stages import stage_name, stage_of
+from services.metrics_api.preview import LivePreview
+from services.sessionizer.core.policy import Rules
 from services.standalone.fold import Fold
 from services.standalone.live import Asked, ask
 
-INTERNAL = frozenset({"version", "deleted"})
 
-
-class EnginePreview:
+class EnginePreview(LivePreview):
     """Previews on the live states. Only looking them up takes the fold's time."""
 
     def __init__(self, engine: Asked, rules: Rules) -> None:
         """Preview on this engine's states under these rules."""
-        self._engine = engine
-        self._rules = rules
 
-    async def __call__(self, source: str, events: Sequence[Event]) -> list[dict[str, Any]]:
-        """Return one object an event, in order: ``stage``, ``session``, ``cart``, ``signals``.
+        async def states(source: str, addresses: set[str]) -> dict[str, bytes | None]:
+            return await ask(engine, lambda fold: _states(fold, source, addresses))
 
-        ``session`` and ``cart`` hold ``before`` and ``after``. Raises ``MovingError`` where the
-        fold does not answer.
-        """
-        rules = self._rules(source)
-        addresses = {address_of(event) for event in events}
-        states = await ask(self._engine, lambda fold: _states(fold, source, addresses))
-        found = await asyncio.to_thread(preview, events, rules, states)
-        return [_shape(one, event, rules) for one, event in zip(found, events, strict=True)]
+        super().__init__(states, rules)
 
 
-class _Copies(dict[bytes, bytes]):
-    """The states that some events touch, as a ``StateReader``."""
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:  # type: ignore[override]  # the port's form
-        yield from super().items()
-
-
-def _states(fold: Fold, source: str, addresses: set[str]) -> _Copies:
-    found = {state_key(source, one): fold.live_state(source, one) for one in addresses}
-    return _Copies({key: data for key, data in found.items() if data is not None})
-
-
-def _shape(one: dict[str, Any], event: Event, rules: SourceRules) -> dict[str, Any]:
-    before, after = one["before"] or {}, one["after"] or {}
-    return {
-        "stage": stage_name(stage_of(event, rules.policy)) or None,
-        "session": {"before": _session(before), "after": _session(after)},
-        "cart": {"before": _cart(before), "after": _cart(after)},
-        "late": one["late"],
-        "signals": one["signals"],
-    }
-
-
-def _session(live: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the open session; orders and revenue are joined from storage and no part of it."""
-    row = live.get("open_session")
-    return row and {name: value for name, value in row.items() if name not in INTERNAL}
-
-
-def _cart(live: dict[str, Any]) -> Any:
-    """Return the cart as the reading side shows it, money in major units."""
-    row = live.get("cart")
-    return row and msgspec.to_builtins(shape(row, Cart))
+def _states(fold: Fold, source: str, addresses: set[str]) -> dict[str, bytes | None]:
+    return {one: fold.live_state(source, one) for one in addresses}
