@@ -47,7 +47,7 @@ def loader(host: Host = None, port: Port = None) -> None:
 def metrics_api(host: Host = None, port: Port = None) -> None:
     """Answer metrics, entities and the page from ClickHouse and the workers. Default port 8081.
 
-    Example: WAYMARK_KAFKA=127.0.0.1:9092 WAYMARK_CLICKHOUSE=http://127.0.0.1:8123 waymark metrics-api
+    Example: WAYMARK_KAFKA=… WAYMARK_CLICKHOUSE=http://127.0.0.1:8123 waymark metrics-api
     """
     from services.metrics_api.run import run  # noqa: PLC0415 - other commands start faster
 
