@@ -11,6 +11,7 @@ from socket import socket
 
 from services.common import logging
 from services.common.fatal import die
+from services.common.garbage import collect_seldom
 from services.common.server import Server, listen
 from services.common.settings import Settings
 from services.demo.thread import Demo
@@ -73,6 +74,7 @@ class Standalone:
 
     def _started(self) -> None:
         parts = self._parts
+        collect_seldom()
         parts.log.accept(True)
         text = welcome(
             parts.settings,
