@@ -102,6 +102,8 @@ def rebuild(
         say.as_json(result)
         return
     say.out(f"{result['events']} events folded{'; nothing was written' if dry_run else ''}")
+    if result["note"]:
+        say.err(result["note"])
     rows = [{"table": name, **change} for name, change in result["tables"].items()]
     say.table(rows, json=False, empty="")
 
@@ -147,6 +149,8 @@ def policy_try(
         say.as_json(result)
         return
     say.out(f"{result['events']} events of the visitors seen in the range, under both rules")
+    if result["note"]:
+        say.err(result["note"])
     say.table(_sides(result["now"], result["tried"]), json=False, empty="")
 
 

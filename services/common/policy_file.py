@@ -26,10 +26,12 @@ def parse_policy(text: str, name: str = "policy", base: Policy | None = None) ->
 
     Tables are merged line by line over the base (default: the rules as shipped), every other value
     replaces its own. A text that changes a rule and names no ``version`` gets one made from its
-    rules, 2^31 or more: rows of two different policies never bear the same number by oversight. Over a ``base`` a text has been
-    stored before, so it is not refused for bearing its version, but gets its own as well.
+    rules, 2^31 or more: rows of two different policies never bear the same number by oversight.
+    Over a ``base`` a text has been stored before: it is not refused for bearing the base's version,
+    but gets its own as well.
     """
-    stored, base = base is not None, base or Policy()
+    stored = base is not None
+    base = base or Policy()
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -54,10 +54,14 @@ class Task(Struct, frozen=True):
 
 
 class Summary(Struct):
-    """The outcome of a rebuild: changes by table, and how many events were folded."""
+    """The outcome of a rebuild: changes by table, and how many events were folded.
+
+    ``note`` says what its user should know, if anything.
+    """
 
     events: int
     tables: dict[str, Change]
+    note: str = ""
 
 
 def rebuild(

@@ -31,13 +31,14 @@ class Numbers(Struct):
 
 
 class Trial(Struct, frozen=True):
-    """Both sides, over [from_ms, to_ms)."""
+    """Both sides, over [from_ms, to_ms); ``note`` says what its user should know, if anything."""
 
     from_ms: int
     to_ms: int
     events: int
     now: Numbers
     tried: Numbers
+    note: str = ""
 
 
 def trial(

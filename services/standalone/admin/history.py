@@ -1,11 +1,13 @@
 """``waymark import``, ``waymark rebuild`` and ``waymark policy try``: history through the core."""
 
 import uuid
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.context import Context, Salts
 from services.common.catalog_rows import Source
@@ -15,6 +17,7 @@ from services.common.sites import site_of
 from services.formats.files import read_lines
 from services.formats.numbering import numbered
 from services.formats.registry import format_named
+from services.history import queries
 from services.history.intake import Rejected, Report, store
 from services.history.rebuild import Summary, Task, addresses_between, marked, rebuild
 from services.history.trial import Trial, trial
@@ -84,7 +87,10 @@ def rebuild_source(context: AdminContext, args: dict[str, Any]) -> Summary:
     task = task_of(context, source, _rules(context, source, args))
     write = None if optional(args, "dry_run", bool) else partial(write_rows, context)
     addresses = _chosen(context, source, args)
-    return rebuild(context.storage, task, write, addresses, context.progress)
+    summary = rebuild(context.storage, task, write, addresses, context.progress)
+    if not optional(args, "marked", bool):
+        summary.note = _nothing_kept(context, source, optional(args, "from_ms", int) or 0)
+    return summary
 
 
 def try_policy(context: AdminContext, args: dict[str, Any]) -> Trial:
@@ -97,13 +103,34 @@ def try_policy(context: AdminContext, args: dict[str, Any]) -> Trial:
     to_ms = optional(args, "to_ms", int) or now_ms
     if from_ms is None:
         from_ms = to_ms - DAY_MS
-    return trial(
+    tried = trial(
         context.storage,
         task_of(context, source, context.rules),
         _rules(context, source, args),
         (from_ms, to_ms),
         context.progress,
     )
+    return replace(tried, note=_nothing_kept(context, source, from_ms))
+
+
+def _nothing_kept(context: AdminContext, source: Source, from_ms: int) -> str:
+    """Say where raw events, which alone can be folded again, do not reach back to a time."""
+    (kept,) = context.storage.query(queries.text("span"), {"source": source.name})
+    days = context.settings.events_keep_days
+    why = (
+        f"raw events are kept for WAYMARK_EVENTS_KEEP_DAYS = {days} days of their own times; what "
+        "is older was left as it stands: set it higher and import again to fold it again"
+    )
+    if not int(kept["events"]) and not int(kept["sessions"]):
+        return f"source {source.name} has no events yet"
+    if not int(kept["events"]):
+        return f"source {source.name} has no raw events: {why}"
+    oldest_ms = int(kept["oldest_ms"])
+    first_ms = int(kept["first_ms"]) if int(kept["sessions"]) else oldest_ms
+    if max(from_ms, first_ms) >= oldest_ms:
+        return ""
+    day = datetime.fromtimestamp(oldest_ms / 1_000, UTC).date()
+    return f"source {source.name} has raw events from {day} on only: {why}"
 
 
 def _chosen(context: AdminContext, source: Source, args: dict[str, Any]) -> list[str] | None:
