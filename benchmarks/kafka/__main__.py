@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.kafka import ingest, state
+from benchmarks.kafka import fold, ingest, loader, restore, scale, stage, state
 from benchmarks.kafka.bench import Bench
 from benchmarks.kafka.broker import broker
 from benchmarks.kafka.rows import table
@@ -24,7 +24,12 @@ from benchmarks.kafka.rows import table
 SECTIONS: dict[str, Callable[[Bench], None]] = {
     "faust": lambda bench: state.run(bench, state.FAUST),
     "state": lambda bench: state.run(bench, state.STATE),
+    "fold": fold.run,
     "ingest": ingest.run,
+    "stage": stage.run,
+    "restore": restore.run,
+    "loader": loader.run,
+    "scale": scale.run,
 }
 CACHE = Path(__file__).parents[2] / ".make" / "bench-kafka"
 

@@ -42,10 +42,10 @@ class Part:
         except httpx.TransportError:
             return httpx.Response(599)
 
-    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
+    def wait_ready(self, seconds: float = READY_SECONDS, path: str = "/readyz") -> None:
         """Wait until it says that it is ready; raises ``FailedError`` where it never does."""
         until = time.monotonic() + seconds
-        while (answer := self.get("/readyz")).status_code != httpx.codes.OK:
+        while (answer := self.get(path)).status_code != httpx.codes.OK:
             if not self.process.alive():
                 self.process.next(1.0)  # raises, with its last words
             if time.monotonic() > until:
@@ -54,10 +54,15 @@ class Part:
 
     def metric(self, name: str) -> float:
         """Return the sum of a metric over its labels; 0 where it has none yet."""
-        found = 0.0
-        for family in text_string_to_metric_families(self.get("/metrics").text):
-            found += sum(one.value for one in family.samples if one.name == name)
-        return found
+        return sum(self._values(name))
+
+    def count(self, name: str) -> int:
+        """Return for how many labels a metric has a value."""
+        return len(self._values(name))
+
+    def _values(self, name: str) -> list[float]:
+        families = text_string_to_metric_families(self.get("/metrics").text)
+        return [one.value for each in families for one in each.samples if one.name == name]
 
 
 def needs(*names: str) -> None:
