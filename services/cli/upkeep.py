@@ -76,8 +76,13 @@ def forget(
 
 
 def migrate(data: Data = None, json: Json = False) -> None:
-    """Bring storage's tables to the newest form."""
-    _tell(call("migrate", data), json=json)
+    """Bring storage's tables to the newest form: the folder's, or those of WAYMARK_CLICKHOUSE."""
+    from services.cli.remote import settings_of  # noqa: PLC0415 - with the rest of migrate
+    from services.loader.warehouse import migrate_server  # noqa: PLC0415 - rarely needed
+
+    settings = settings_of(data=data)
+    found = migrate_server(settings) if settings.clickhouse else call("migrate", data)
+    _tell(found, json=json)
 
 
 def backup(

@@ -42,6 +42,15 @@ HTTP: dict[str, Any] = {
     "send_receive_timeout": 120,
 }
 
+CLUSTER: dict[str, Any] = {
+    # Shards are asked for the inner part of a question once, and told its outcome.
+    "distributed_product_mode": "global",
+    # An insert is answered when every shard has it.
+    "distributed_foreground_insert": 1,
+    # What was just written is read from where it was written, while that replica lives.
+    "load_balancing": "in_order",
+}
+
 READ_LIMITS: dict[str, Any] = {
     "max_execution_time": 30,
     "max_rows_to_read": 1_000_000_000,
@@ -75,8 +84,10 @@ class ClickHouse:
         address: Address,
         settings: Mapping[str, Any] | None = None,
         pool: int = POOL,
+        cluster: str = "",
     ) -> None:
         self.database = address.database
+        self.cluster = cluster
         self._address = address
         self._settings = {**SETTINGS, **(settings or {})}
         self._pool = pool
@@ -153,25 +164,29 @@ def open_storage(
     create: bool = True,
     settings: Mapping[str, Any] | None = None,
     pool: int = POOL,
+    cluster: str = "",
 ) -> ClickHouse:
     """Open the store at ``chdb:///path`` or ``http(s)://user:password@host:8123/db``.
 
     ``database`` wins over the address's own (``?database=`` for chdb), which wins over
     ``waymark``; it is created where missing, unless the user may not (``create``). ``settings``
-    go with every statement. Raises ``UnavailableError`` where the engine or the server does not
-    answer, ``InvalidError`` for an address of another kind.
+    go with every statement; ``cluster`` names the one its tables are spread over. Raises
+    ``UnavailableError`` where the engine or the server does not answer, ``InvalidError`` for an
+    address of another kind.
     """
     address = address_of(dsn, database)
     if create:
-        _create(address)
-    return ClickHouse(address, settings, pool)
+        _create(address, cluster)
+    spread = CLUSTER if cluster else {}
+    return ClickHouse(address, {**spread, **(settings or {})}, pool, cluster)
 
 
-def _create(address: Address) -> None:
+def _create(address: Address, cluster: str) -> None:
     first = _connect(msgspec.structs.replace(address, database="default"), SETTINGS)
     try:
         with named_errors(f"create database {address.database}"):
-            first.command(f"CREATE DATABASE IF NOT EXISTS {address.database}")
+            everywhere = f" ON CLUSTER '{cluster}'" if cluster else ""
+            first.command(f"CREATE DATABASE IF NOT EXISTS {address.database}{everywhere}")
     finally:
         first.close()
 

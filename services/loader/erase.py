@@ -16,6 +16,7 @@ import msgspec
 
 from services.common.errors import InvalidError
 from services.common.ports import Storage
+from services.loader.cluster import altered, cluster_of, on, small_table
 from services.loader.letters import letters_naming
 from services.loader.marks import mark, oldest_event
 from services.loader.text import text
@@ -54,7 +55,8 @@ def erase(
         for table, times in changed.items():
             mark(storage, table, {source: times} if times else {}, floors)
         for table in went:
-            storage.command(text("erase", table=table, whose=_whose(table)), {"source": source})
+            where = altered(table, cluster_of(storage))
+            storage.command(text("erase", table=where, whose=_whose(table)), {"source": source})
         for table, times in changed.items():
             mark(storage, table, {source: times} if times else {}, floors)
     _drop_files(storage, [*went])
@@ -66,6 +68,8 @@ def _drop_files(storage: Storage, tables: Sequence[str]) -> None:
 
     After ``PATIENCE_SECONDS`` the engine's own cleaning is left to do it, within minutes.
     """
+    if cluster_of(storage):
+        return  # each node cleans up by itself
     until = time.monotonic() + PATIENCE_SECONDS
     while left := storage.query(text("old_parts"), {"tables": list(tables)}):
         for row in left:
@@ -84,14 +88,18 @@ def visitors_of(storage: Storage, source: str, user_id: str) -> Sequence[str]:
 @contextmanager
 def _named(storage: Storage, ids: dict[str, Sequence[str]]) -> Iterator[None]:
     """Keep the ids in a table of memory during a block; one that a crash left is replaced."""
-    storage.command("DROP TABLE IF EXISTS erasing SYNC")
-    storage.command("CREATE TABLE erasing (kind String, id String) ENGINE = Memory")
+    cluster = cluster_of(storage)
+    drop = f"DROP TABLE IF EXISTS erasing {on(cluster)} SYNC"
+    storage.command(drop)
+    storage.command(small_table("erasing", "kind String, id String", cluster))
     rows = [{"kind": kind, "id": one} for kind, some in ids.items() for one in some]
     try:
         storage.insert("erasing", [msgspec.json.encode(row) for row in rows], "")
+        if cluster:
+            storage.command(f"SYSTEM SYNC REPLICA {on(cluster)} erasing")
         yield
     finally:
-        storage.command("DROP TABLE IF EXISTS erasing SYNC")
+        storage.command(drop)
 
 
 def _count(storage: Storage, table: str, source: str) -> int:

@@ -5,6 +5,7 @@ however old. Sessions, carts, orders and signals stay.
 """
 
 from services.common.ports import Storage
+from services.loader.cluster import altered, cluster_of
 from services.loader.text import text
 from services.rollups.facts import FACTS
 from services.rollups.tiers import clean_runs
@@ -26,6 +27,7 @@ def drop_events(storage: Storage, source: str, before_ms: int) -> int:
     start = first - first % DAY
     runs = clean_runs(storage, FACTS["events"], source, "", (start, before_ms))
     sealed_until = next((end for begin, end in runs if begin <= first), first)
+    cluster = cluster_of(storage)
     limit = {"source": source, "before": sealed_until - sealed_until % DAY}
     (gone,) = storage.query(text("events_before"), limit)
     for table, column in (
@@ -33,14 +35,16 @@ def drop_events(storage: Storage, source: str, before_ms: int) -> int:
         ("event_flags", "ts_ms"),
         ("dead_letters", "received_ms"),
     ):
-        storage.command(text("drop_before", table=table, column=column), limit)
+        storage.command(text("drop_before", table=altered(table, cluster), column=column), limit)
     return int(gone["n"])
 
 
 def drop_rollups(storage: Storage, now_ms: int) -> None:
     """Drop roll-ups, and their seals, older than 25 months; queries then read the rows."""
     before = {"before": now_ms - ROLLUPS_MS}
-    storage.command(text("drop_seals"), before)
+    cluster = cluster_of(storage)
+    storage.command(text("drop_seals", seals=altered("seals", cluster)), before)
     for fact in FACTS.values():
         if not fact.whole:
-            storage.command(text("drop_rollup", rollup=f"rollup_{fact.name}"), before)
+            rollup = altered(f"rollup_{fact.name}", cluster)
+            storage.command(text("drop_rollup", rollup=rollup), before)

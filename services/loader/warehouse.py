@@ -3,11 +3,39 @@
 import threading
 
 from services.common.clickhouse import ClickHouse, open_storage
-from services.common.errors import InvalidError
+from services.common.errors import InvalidError, UnavailableError
 from services.common.ports import Clock
 from services.common.settings import Settings
 from services.loader.marks import MarkingSink
-from services.loader.migrate import migrate
+from services.loader.migrate import applied, migrate
+
+
+def migrated(settings: Settings) -> ClickHouse:
+    """Open the storage of the settings and bring its tables to the newest form.
+
+    A user who may not create tables gets an ``InvalidError`` that says what to run, where any is
+    missing; where none is, it needs no such right.
+    """
+    cluster = settings.clickhouse_cluster
+    storage = open_storage(settings.clickhouse, create=False, cluster=cluster)
+    try:
+        migrate(storage, cluster)
+    except (InvalidError, UnavailableError):
+        storage.close()
+        storage = open_storage(settings.clickhouse, cluster=cluster)
+        migrate(storage, cluster)
+    return storage
+
+
+def migrate_server(settings: Settings) -> dict[str, list[str]]:
+    """Do as ``waymark migrate``: ``applied`` names what was missing, ``present`` all there is."""
+    cluster = settings.clickhouse_cluster
+    storage = open_storage(settings.clickhouse, cluster=cluster)
+    try:
+        fresh = migrate(storage, cluster)
+        return {"applied": fresh, "present": sorted(applied(storage, cluster))}
+    finally:
+        storage.close()
 
 
 class Warehouse:
@@ -26,9 +54,7 @@ class Warehouse:
         """Return storage with current tables; ``UnavailableError`` while it does not answer."""
         with self._lock:
             if self._storage is None:
-                opened = open_storage(self._settings.clickhouse)
-                migrate(opened)
-                self._storage = opened
+                self._storage = migrated(self._settings)
             return self._storage
 
     def sink(self) -> MarkingSink:

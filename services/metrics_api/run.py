@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from services.common import logging
 from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
-from services.common.clickhouse import READ_LIMITS, ClickHouse, open_storage
+from services.common.clickhouse import CLUSTER, READ_LIMITS, ClickHouse, open_storage
 from services.common.clickhouse_address import address_of
 from services.common.clickhouse_async import AsyncClickHouse
 from services.common.clock import SystemClock
@@ -67,13 +67,17 @@ def run(settings: Settings) -> int:
 def create_part(settings: Settings, catalog: Catalog) -> FastAPI:
     """Return the app on the distributed parts; they connect when it starts, or is first asked."""
     policy = read_policy(settings.policy) if settings.policy else Policy()
-    storage = open_storage(settings.clickhouse, create=False, settings=READ_LIMITS, pool=POOL)
-    reads = AsyncClickHouse(address_of(settings.clickhouse), READ_LIMITS, POOL)
+    cluster = settings.clickhouse_cluster
+    storage = open_storage(
+        settings.clickhouse, create=False, settings=READ_LIMITS, pool=POOL, cluster=cluster
+    )
+    spread = CLUSTER if cluster else {}
+    reads = AsyncClickHouse(address_of(settings.clickhouse), {**spread, **READ_LIMITS}, POOL)
     live = RemoteLive(settings)
 
     @cache
     def unlimited() -> ClickHouse:
-        return open_storage(settings.clickhouse, create=False)
+        return open_storage(settings.clickhouse, create=False, cluster=cluster)
 
     @asynccontextmanager
     async def around() -> AsyncIterator[None]:

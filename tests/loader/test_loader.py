@@ -8,8 +8,8 @@ import pytest
 from services.common.clickhouse import open_storage
 from services.common.errors import InvalidError
 from services.common.settings import Settings, load
-from services.loader.migrate import migrate
-from services.loader.warehouse import Warehouse
+from services.loader.migrate import migrate, migrations
+from services.loader.warehouse import Warehouse, migrate_server
 from tests.metrics.shop import generate
 from tests.support.clickhouse_http import ClickHouseProcess
 from tests.support.clock import ManualClock
@@ -125,3 +125,12 @@ async def test_two_loaders_share_the_work_and_one_does_the_chores(settings: Sett
 def test_a_loader_without_storage_says_which_setting() -> None:
     with pytest.raises(InvalidError, match="WAYMARK_CLICKHOUSE"):
         Warehouse(load(environ={}), ManualClock())
+
+
+def test_a_server_is_migrated_by_the_command_s_own_work(
+    server: ClickHouseProcess,
+) -> None:
+    settings = load(environ={}, overrides={"clickhouse": f"{server.url}/by_command"})
+    first = migrate_server(settings)
+    assert first["applied"] == first["present"] == [one.name for one in migrations()]
+    assert migrate_server(settings)["applied"] == []

@@ -1,1 +1,1 @@
-ALTER TABLE seals DELETE WHERE bucket_ms < {before:Int64} SETTINGS mutations_sync = 2
+ALTER TABLE $seals DELETE WHERE bucket_ms < {before:Int64} SETTINGS mutations_sync = 2
