@@ -24,9 +24,7 @@ class Directory:
         """Follow the topic of these settings; nothing is connected before ``start``."""
         self._settings = settings
         self._tp = TopicPartition(topic_name(settings, "owners"), 0)
-        self._reader = AIOKafkaConsumer(
-            **client_options(settings), enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        self._reader: Any = None
         self._urls: dict[int, str] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -38,9 +36,14 @@ class Directory:
     async def start(self) -> None:
         """Read what is announced, and go on following."""
         await ensure_topics(self._settings, ["owners"])
+        # Made here: the client wants the loop that it will run in.
+        self._reader = AIOKafkaConsumer(
+            **client_options(self._settings), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await self._reader.start()
         self._reader.assign([self._tp])
-        await self._reader.seek_to_beginning(self._tp)
+        begin = (await self._reader.beginning_offsets([self._tp]))[self._tp]
+        self._reader.seek(self._tp, begin)
         end = (await self._reader.end_offsets([self._tp]))[self._tp]
         while await self._reader.position(self._tp) < end:
             self._take(await self._reader.getmany(timeout_ms=200))
@@ -51,7 +54,8 @@ class Directory:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._reader.stop()
+        if self._reader is not None:
+            await self._reader.stop()
 
     async def _follow(self) -> None:
         while True:
