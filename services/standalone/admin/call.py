@@ -9,9 +9,10 @@ from services.common.errors import FatalError, InvalidError
 from services.common.ports import Progress, nothing
 from services.common.settings import Settings
 from services.standalone import control
+from services.standalone.admin import unopened
 from services.standalone.admin.commands import all_commands
 from services.standalone.admin.context import AdminContext
-from services.standalone.admin.registry import Registry, find
+from services.standalone.admin.registry import Command, Registry, find
 from services.standalone.folder import Folder, FolderLock
 from services.standalone.parts import Parts, open_parts
 
@@ -45,6 +46,15 @@ def call(
 def _alone(settings: Settings, name: str, args: dict[str, Any], progress: Progress) -> Any:
     """Do a command as the folder's owner; the lock is held."""
     command = find(all_commands(), name)
+    try:
+        return _opened(settings, command, args, progress)
+    except unopened.TROUBLES as error:
+        if name != "doctor":
+            raise
+        return unopened.report(settings, error, _fatal)
+
+
+def _opened(settings: Settings, command: Command, args: dict[str, Any], progress: Progress) -> Any:
     with open_parts(settings, _fatal) as parts:
         parts.engine.catch_up()
         return command.handler(AdminContext(parts=parts, progress=progress, running=False), args)
