@@ -29,7 +29,14 @@ class Runner:
             self._children.append(child)
             child.start()
         for child in children:
-            child.wait_ready()
+            while True:
+                try:
+                    child.wait_ready()
+                    break
+                except EndedError:
+                    if not child.ended():
+                        raise
+                    self._again(child)
 
     def keep(self) -> NoReturn:
         """Start again what ends; raises ``EndedError`` where that is no use."""
