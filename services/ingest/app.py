@@ -27,6 +27,7 @@ from services.ingest.client import NOBODY, Callers
 from services.ingest.inflate import MAGIC, inflate, named_encoding
 from services.ingest.intake import Batch, Intake, OpenSession
 from services.ingest.patience import Patience
+from services.ingest.recall import Recall
 from services.ingest.report import dry_run_report, report
 from services.ingest.request import (
     GoneError,
@@ -75,7 +76,9 @@ class Ingest:
         preview: Previewer | None,
         tally: Tally,
         limits: Limits,
+        recall: Recall | None = None,
     ) -> None:
+        self._recall = recall
         self._store = store
         self._catalog = catalog
         self._intake = intake
@@ -137,6 +140,8 @@ class Ingest:
             # Only a browser's own request says anything of the shopper.
             caller = self._callers.of(scope) if grant.key.kind == "browser" else NOBODY
             batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
+            if self._recall is not None and await self._recall.learn():
+                batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
             del body, plain
             if _asks_dry_run(scope["query_string"]):
                 return await self._dry_run(grant, batch)
@@ -181,7 +186,7 @@ def create_ingest(
 
     ``rules`` gives a source's policy (page paths and exclusions are what ingest needs of it).
     Without ``preview``, ``dry_run`` is answered with 503. ``open_session`` tells whether a visitor
-    who gave no consent keeps yesterday's hash.
+    who gave no consent keeps yesterday's hash; a ``Recall`` learns it where it is not known here.
     """
     limits = limits or Limits()
     tally = Tally(metrics)
@@ -193,6 +198,7 @@ def create_ingest(
         preview=preview,
         tally=tally,
         limits=limits,
+        recall=open_session if isinstance(open_session, Recall) else None,
     )
     metrics.follow("waymark_ingest_in_flight_bytes", lambda: made.budget.used)
     return made

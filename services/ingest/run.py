@@ -26,6 +26,7 @@ from services.common.topics import ensure_topics
 from services.ingest.app import Limits, create_ingest, ingest_first
 from services.ingest.gate import Gate
 from services.ingest.kafka_publisher import KafkaPublisher
+from services.ingest.recall import Recall
 from services.ingest.web import create_web
 from services.metrics_api.preview import LivePreview
 from services.sessionizer.core.policy import Policy
@@ -70,6 +71,7 @@ class Part:
             clock=clock,
             metrics=metrics,
             preview=LivePreview(live.states, rules),
+            open_session=Recall(live.has_open_session),
             trusted_proxies=settings.trusted_proxies,
             country_header=settings.country_header,
             limits=Limits(in_flight_bytes=settings.in_flight_bytes),
@@ -109,6 +111,12 @@ class _Live:
     async def stop(self) -> None:
         if self._remote is not None:
             await self._remote.stop()
+
+    async def has_open_session(self, source: str, visitor_id: str) -> bool:
+        """Tell whether a visitor has a session open now; raises ``MovingError``."""
+        if self._remote is None:
+            raise MovingError("the live view is not connected yet")
+        return await self._remote.has_open_session(source, visitor_id)
 
     async def states(self, source: str, addresses: Iterable[str]) -> dict[str, bytes | None]:
         """Return the encoded live state of each address; raises ``MovingError``."""
