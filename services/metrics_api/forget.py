@@ -1,4 +1,4 @@
-"""Erasure as far as the metrics API reaches: storage. docs/adr tells of log and states."""
+"""Erasure as far as the metrics API reaches: storage. ADR 9 tells of log and states."""
 
 import asyncio
 from collections.abc import Callable
