@@ -13,16 +13,9 @@ from services.common.clickhouse import ClickHouse
 from services.common.errors import InvalidError
 from services.common.ports import Progress
 from services.loader.migrate import applied, migrate, migrations
+from services.standalone import queries
 
 SEALS = "seals"
-TABLES = """
-SELECT name, toString(uuid) AS uuid, data_paths[1] AS path FROM system.tables
-WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name
-"""
-HELD = """
-SELECT toInt64(sum(rows)) AS n FROM system.parts
-WHERE active AND database = currentDatabase() AND table = {table:String}
-"""
 
 
 class Table(Struct, frozen=True):
@@ -42,7 +35,7 @@ class Frozen(Struct, frozen=True):
 
 def tables(storage: ClickHouse) -> list[Table]:
     """Return every table that holds rows of its own."""
-    return [Table(**row) for row in storage.query(TABLES)]
+    return [Table(**row) for row in storage.query(queries.text("tables"))]
 
 
 def freeze(storage: ClickHouse, name: str) -> None:
@@ -86,7 +79,7 @@ def thaw_into(storage: ClickHouse, source: Path, frozen: Frozen, progress: Progr
     for number, (name, rows) in enumerate(frozen.rows.items()):
         progress(number, len(frozen.rows), f"restoring {name}")
         _attach(storage, held[name], source / name)
-        (found,) = storage.query(HELD, {"table": name})
+        (found,) = storage.query(queries.text("rows_held"), {"table": name})
         if int(found["n"]) != rows:
             raise InvalidError(f"the backup of {name} is damaged: {found['n']} rows of {rows}")
         storage.command(f"SYSTEM START MERGES {name}")

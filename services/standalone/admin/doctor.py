@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from services.common.errors import WaymarkError
 from services.loader.migrate import applied, migrations
+from services.standalone import queries
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command
 from services.standalone.health import EngineHealth, clock_note
@@ -150,11 +151,7 @@ def _pipeline(context: AdminContext) -> Check:
 
 
 def _storage(context: AdminContext) -> Check:
-    rows = context.storage.query(
-        "SELECT table, toInt64(sum(rows)) AS rows, toInt64(sum(bytes_on_disk)) AS bytes "
-        "FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table "
-        "ORDER BY table"
-    )
+    rows = context.storage.query(queries.text("sizes"))
     missing = sorted({one.name for one in migrations()} - applied(context.storage))
     facts = {"tables": rows, "missing_migrations": missing}
     if missing:
