@@ -10,6 +10,7 @@ and children included, the broker not.
 import argparse
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,7 @@ def main() -> int:
     unknown = [name for name in asked.sections if name not in SECTIONS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     CACHE.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="bench-kafka-") as folder,
