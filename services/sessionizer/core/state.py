@@ -22,7 +22,7 @@ LONGEST_NAME: Final = 64
 """Characters kept of the name of a form or checkout step."""
 
 _DIGITS: Final = 32
-_UUID: Final = 36
+_PACKABLE: Final = frozenset((_DIGITS, 36))
 _IS_HEX, _IS_UUID, _IS_TEXT = b"\0", b"\1", b"\2"
 
 PAGE_KINDS: tuple[PageKind, ...] = get_args(PageKind)
@@ -54,14 +54,15 @@ WALL_TOLD: Final = 2  # account_wall, once an episode
 def packed(event_id: str) -> bytes:
     """Return an id in few bytes: a mark, and the 16 that 32 digits or a UUID say, else its text."""
     size = len(event_id)
-    if size == _DIGITS or (size == _UUID and event_id[8] == "-"):
+    if size in _PACKABLE:
         try:
             data = bytes.fromhex(event_id if size == _DIGITS else event_id.replace("-", ""))
         except ValueError:
             data = b""
-        short = (_IS_HEX if size == _DIGITS else _IS_UUID) + data
-        if unpacked(short) == event_id:
-            return short
+        if data.hex() == event_id:
+            return _IS_HEX + data
+        if text(data) == event_id:
+            return _IS_UUID + data
     return _IS_TEXT + event_id.encode()
 
 
