@@ -185,3 +185,23 @@ def test_an_alias_keeps_no_more_bytes_of_orders_than_fit() -> None:
         links.add_order(alias, big, RULES)
     assert sum(len(kept.line) for kept in alias.orders) <= links.ORDER_BYTES
     assert alias.orders[-1].event_id == "o99"
+    assert alias.orders[-1].line
+    assert not alias.orders[0].line
+
+
+def test_whom_an_order_no_longer_kept_would_reach_is_marked() -> None:
+    stream = Stream()
+    for number in range(20):
+        at = number * SECOND
+        stream.send(at, webhook(at, f"hook{number}", cart_id="c", title="x" * 1000))
+    stream.send(30 * SECOND, event("page_view", 30 * SECOND, cart_id="c"))
+    reached = {copy.event_id for copy in stream.forwards if copy.to == "v"}
+    marked = {
+        row["event_id"]
+        for row in stream.rows["event_flags"].values()
+        if row["visitor_id"] == "v" and row["flag"] == "shared_alias"
+    }
+    assert reached
+    assert marked
+    assert reached.isdisjoint(marked)
+    assert reached | marked == {f"hook{number}" for number in range(20)}

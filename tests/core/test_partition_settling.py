@@ -1,5 +1,7 @@
 """When events settle, in which order they are folded, and what counts as a repeat or as late."""
 
+import pytest
+
 from tests.core.streams import HOUR, MINUTE, SECOND, T0, Stream, event
 
 
@@ -160,3 +162,31 @@ def test_a_time_after_the_append_time_becomes_the_append_time() -> None:
     stream.send(5_000, event("page_view", 9_000))
     stream.quiet(6_000, HOUR)
     assert stream.sessions()[0]["started_ms"] == T0 + 5_000
+
+
+@pytest.mark.parametrize("name", ["cart:c", "user:u", "order:o"])
+def test_a_visitor_that_calls_itself_like_an_alias_is_refused(name: str) -> None:
+    stream = Stream()
+    (poison,) = stream.send(
+        0, event("page_view", 0), event("page_view", 1, visitor=name, cart_id="c")
+    )
+    assert (poison.line, name in poison.reason) == (1, True)
+    assert stream.partition.visitor("shop", name) is None
+    assert stream.forwards == []
+
+
+def test_an_event_that_names_only_a_user_is_still_of_that_user() -> None:
+    stream = Stream()
+    assert stream.send(0, event("page_view", 0, visitor="", user_id="u")) == []
+    assert stream.partition.visitor("shop", "user:u") is not None
+
+
+def test_the_tally_says_what_became_of_events() -> None:
+    stream = Stream()
+    stream.send(0, event("page_view", 0, "a"), event("page_view", 0, "a"), event("click", 1))
+    stream.quiet(SECOND, MINUTE)
+    stream.send_bytes(MINUTE + 1, b"{}")
+    stream.send(MINUTE + 2, event("click", 0, "before"), event("click", 1))
+    stream.send(MINUTE + 3, event("click", MINUTE))
+    tally = stream.partition.tally
+    assert (tally.folded, tally.repeated, tally.late, tally.poison) == (2, 2, 1, 1)

@@ -80,7 +80,7 @@ def test_a_backlog_of_six_hours_abandons_only_what_was_left() -> None:
     assert [flag for _, flag in stream.flags()] == ["stateless", "stateless"]
 
 
-def test_open_rows_come_once_a_minute_and_the_last_change_after_one() -> None:
+def test_open_rows_come_at_once_then_once_a_minute_and_the_last_change_after_one() -> None:
     stream = Stream()
     seen: list[int] = []
     for at in range(0, 160_001, 5_000):
@@ -91,9 +91,18 @@ def test_open_rows_come_once_a_minute_and_the_last_change_after_one() -> None:
         if stream.rows.get("sessions"):
             seen.append(stream.sessions()[0]["page_views"])
             stream.rows["sessions"].clear()
-    assert seen == [13, 21]
+    assert seen == [1, 13, 21]
     stream.quiet(161_000, 10 * MINUTE)
     assert not stream.rows["sessions"]
+
+
+def test_open_rows_are_not_said_again_where_nothing_has_changed() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0))
+    stream.quiet(SECOND, 30_000)
+    first = (stream.sessions()[0]["version"], stream.carts()[0]["version"])
+    stream.quiet(31_000, 20 * MINUTE)
+    assert (stream.sessions()[0]["version"], stream.carts()[0]["version"]) == first
 
 
 def test_a_closed_visitor_is_known_for_two_hours_and_then_forgotten() -> None:

@@ -40,6 +40,9 @@ RANK: dict[str, int] = {
 
 OTHERS = 5
 
+RESERVED = ("cart:", "user:", "order:")
+"""How the addresses of aliases begin; a visitor of such a name would share their state."""
+
 Waiting = tuple[int, int, str, int, Event]
 """An admitted event: fold key (ts_ms, rank, event_id), append time, the event."""
 
@@ -78,6 +81,12 @@ def wrong(event: Event) -> str:
         return "" if named else "a link needs visitor_id and to"
     if not event.event_id:
         return "event_id is empty"
+    return _misnamed(event)
+
+
+def _misnamed(event: Event) -> str:
+    if event.visitor_id.startswith(RESERVED):
+        return f"visitor_id {event.visitor_id} begins like the address of a cart, user or order"
     return "" if address_of(event) else "no visitor_id, user_id, cart_id or order_id"
 
 

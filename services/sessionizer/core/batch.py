@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from schemas.event import Event, address_of
 from schemas.rows import CartRow, FlagRow, OrderRow, SessionRow, SignalRow
 from services.sessionizer.core import visitor as machine
-from services.sessionizer.core.admission import Waiting, fold_key
+from services.sessionizer.core.admission import RESERVED, Waiting, fold_key
 from services.sessionizer.core.codec import State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.folding import fold_run, meet, pass_time
@@ -74,8 +74,9 @@ def gather(events: Iterable[Event], rules: Rules) -> History:
     """Sort events to their addresses and send orders along the links among them."""
     history = History()
     for event in events:
-        if not event.to and not event.type.startswith("__"):
-            history.add(event)
+        if event.to or event.type.startswith("__") or event.visitor_id.startswith(RESERVED):
+            continue
+        history.add(event)
     own = [event for at in history.events.values() for event in at.values()]
     for event in own:
         history.link(event)

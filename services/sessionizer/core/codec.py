@@ -68,7 +68,7 @@ class State(Struct, array_like=True):
     ``frontier`` is the greatest fold key folded or deadline fired. ``hashes`` and ``sent`` hold
     8 bytes an entry, newest last. ``hold_ms``: until then absence decides nothing (the visitor's
     events came late). ``seen_ms``: the append time of its last event. ``emit_ms``: when its open
-    rows are to be emitted, 0 for nothing to say.
+    rows may be emitted again, 0 for at any time; ``told``: nothing has changed since they were.
     """
 
     visitor: Visitor | None = None
@@ -79,6 +79,7 @@ class State(Struct, array_like=True):
     seen_ms: int = 0
     emit_ms: int = 0
     alias: Alias | None = None
+    told: bool = False
 
 
 def head_of(data: bytes) -> Head:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from xxhash import xxh3_64_digest
 
 from services.common.ports import StateReader
-from services.sessionizer.core.admission import Waiting
+from services.sessionizer.core.admission import RESERVED, Waiting
 from services.sessionizer.core.codec import HASH, HASHES, Codec, State, head_of
 from services.sessionizer.core.policy import Rules, SourceRules
 
@@ -33,7 +33,7 @@ class Entry:
     the slot was chosen for. ``linked`` holds the ids and day that were linked last. ``live_s`` and
     ``counted`` are what the live counts hold of it. ``owed`` is the place before the oldest record
     of which something was folded that is not stored, None for none; ``must`` tells that the state
-    is to be stored at the next chance.
+    is to be stored at the next chance, ``reserved`` that no visitor may call itself by the address.
 
     A plain class, for its fields are written at every event: a struct's cost five times as much.
     """
@@ -54,6 +54,7 @@ class Entry:
         "mixed",
         "must",
         "owed",
+        "reserved",
         "rules",
         "source",
         "state",
@@ -78,6 +79,7 @@ class Entry:
         self.dirty = False
         self.busy = False
         self.must = False
+        self.reserved = address.startswith(RESERVED)
         self.owed: Place | None = None
         self.live_s = 0
         self.counted = 0

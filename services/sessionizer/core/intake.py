@@ -14,6 +14,7 @@ from services.common.ports import LogRecord
 from services.sessionizer.core.admission import (
     OTHERS,
     RANK,
+    RESERVED,
     Poison,
     Waiting,
     not_after,
@@ -30,17 +31,36 @@ from services.sessionizer.core.routes import Routes
 from services.sessionizer.core.schedule import Schedule
 
 
+class Tally:
+    """What became of a partition's events since it was started; events read again count again."""
+
+    __slots__ = ("folded", "late", "poison", "repeated")
+
+    def __init__(self) -> None:
+        self.folded = 0
+        self.repeated = 0
+        self.late = 0
+        self.poison = 0
+
+
 class Intake:
     """Admits events. Nothing of it is stored but what acts on receipt: links and late orders."""
 
     def __init__(
-        self, entries: Entries, clock: LogClock, out: Collector, routes: Routes, schedule: Schedule
+        self,
+        entries: Entries,
+        clock: LogClock,
+        out: Collector,
+        routes: Routes,
+        schedule: Schedule,
+        tally: Tally,
     ) -> None:
         self._entries = entries
         self._clock = clock
         self._out = out
         self._routes = routes
         self._schedule = schedule
+        self._tally = tally
 
     def admit(  # noqa: C901  one loop: a call an event would cost more than it tells
         self, events: list[Event], record: LogRecord, poisons: list[Poison]
@@ -61,10 +81,14 @@ class Intake:
                 ts_ms = append_ms
             key = f"{source}\x1f{address}"
             entry = young(key) or get(key, source, address)
+            if entry.reserved and event.visitor_id.startswith(RESERVED):
+                self._admit_odd(event, record, place, poisons)
+                continue
             known = entry.known
             digest = xxh3_64_digest(event_id.encode())
             # Not `in`, which makes an error first to find that a hash is no number.
             if known.find(digest) >= 0 and holds(known, digest):
+                self._tally.repeated += 1
                 continue
             item: Waiting = (ts_ms, rank, event_id, append_ms, event)
             if event.user_id or event.cart_id or event.order_id:
@@ -114,6 +138,7 @@ class Intake:
 
     def _late(self, entry: Entry, item: Waiting, digest: bytes) -> None:
         """Note an event that sorts before the frontier; an order acts on carts at once."""
+        self._tally.late += 1
         event = item[4]
         order = event.type == "purchase"
         if order:

@@ -29,8 +29,16 @@ _ORDER = b"\xff\xff"
 """Where a link has its day: a day that is centuries off."""
 
 
+MOST_ORDERS = 150
+"""How many orders an alias knows; of the older ones only that they were."""
+
+
 class Kept(Struct, array_like=True, frozen=True, gc=False):
-    """An order at its alias: its day and event id, whom it names, its line."""
+    """An order at its alias: its day and event id, whom it names, its line.
+
+    The line is empty where there was no room for it any more: whom it would have gone to is
+    marked for the rebuild instead.
+    """
 
     day: int
     event_id: str
@@ -147,7 +155,8 @@ def add_link(alias: Alias, event: Event, rules: Links) -> tuple[list[Event], lis
         window = _window(alias, kept.day, rules)
         if before & window or not bit & window:
             continue
-        if len(linked_to(alias, kept.day, rules)) > rules.max_visitors:
+        lost = not kept.line and visitor != kept.named
+        if lost or len(linked_to(alias, kept.day, rules)) > rules.max_visitors:
             shared.append((kept.day, kept.event_id))
         elif visitor != kept.named:
             forwards.append(replace(decode(kept.line, type=Event), to=visitor))
@@ -163,12 +172,22 @@ def add_order(alias: Alias, event: Event, rules: Links) -> tuple[list[Event], bo
         return [], False
     day = day_of(event.ts_ms)
     alias.orders.append(Kept(day, event.event_id, event.visitor_id, encode(event)))
-    while len(alias.orders) > 1 and sum(len(kept.line) for kept in alias.orders) > ORDER_BYTES:
-        del alias.orders[0]
+    _make_room(alias)
     linked = linked_to(alias, day, rules)
     if len(linked) > rules.max_visitors:
         return [], True
     return [replace(event, to=visitor) for visitor in linked if visitor != event.visitor_id], False
+
+
+def _make_room(alias: Alias) -> None:
+    """Let the oldest lines go, the newest never, and then what is known of the oldest orders."""
+    size = 0
+    for place in range(len(alias.orders) - 1, -1, -1):
+        kept = alias.orders[place]
+        size += len(kept.line)
+        if size > ORDER_BYTES and kept.line and place < len(alias.orders) - 1:
+            alias.orders[place] = replace(kept, line=b"")
+    del alias.orders[:-MOST_ORDERS]
 
 
 def linked_to(alias: Alias, order_day: int, rules: Links) -> list[str]:

@@ -15,7 +15,7 @@ from services.sessionizer.core.codec import Codec, Head, head_of
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import KEPT, Entries, Entry, Place
 from services.sessionizer.core.folding import meet
-from services.sessionizer.core.intake import Intake
+from services.sessionizer.core.intake import Intake, Tally
 from services.sessionizer.core.live import Live, settled_view
 from services.sessionizer.core.logclock import LogClock
 from services.sessionizer.core.policy import Rules, Time
@@ -63,7 +63,10 @@ class Partition:
         self._entries = Entries(rules, states, self._codec, resident)
         self._routes = Routes(self._out)
         self._schedule = Schedule(self._entries, self._clock, self._out)
-        self._intake = Intake(self._entries, self._clock, self._out, self._routes, self._schedule)
+        self.tally = Tally()
+        self._intake = Intake(
+            self._entries, self._clock, self._out, self._routes, self._schedule, self.tally
+        )
         self._live = Live(self._entries, self._codec)
         self._queues: dict[int, deque[_Batch]] = {}
         self._taken: list[Entry] = []
@@ -98,6 +101,7 @@ class Partition:
         touched = self._intake.admit(events, record, poisons)
         if touched:
             self._enqueue(touched, record.append_ms, before)
+        self.tally.poison += len(poisons)
         self._last = record.offset
         self._settle()
         self._schedule.fire()
@@ -124,8 +128,8 @@ class Partition:
 
     def _settle_entry(self, entry: Entry, limit: int, before: Place) -> None:
         waiting, state = entry.waiting, entry.state
-        left = _left(entry, limit)
-        if left == len(waiting):
+        left, count = _left(entry, limit), len(waiting)
+        if left == count:
             return
         visitor = state.visitor or meet(state, entry.source, entry.address)
         rules, out = entry.rules, self._out
@@ -138,14 +142,18 @@ class Partition:
             entry.mixed = False
         if len(entry.known) > KEPT:
             entry.shorten()
+        self.tally.folded += count - left
+        opening = not state.emit_ms
+        if opening:
+            self._schedule.emit(entry, visitor)
+        elif state.told:
+            state.told = False
         if out.last_version != said:
             self._entries.mark(entry)
         elif not entry.dirty:
             self._entries.owe(entry, before)
-        if not state.emit_ms:
-            state.emit_ms = self._clock.clock_ms + rules.policy.time.emit_every_ms
-            self._schedule.put(entry)
-        elif visitor.due_ms != entry.deadline or entry.wake_s <= self._clock.clock_ms // 1000:
+        due = visitor.due_ms != entry.deadline or entry.wake_s <= self._clock.clock_ms // 1000
+        if due or opening:
             self._schedule.put(entry)
 
     # Effects

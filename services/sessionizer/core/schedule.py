@@ -47,13 +47,21 @@ class Schedule:
         if absent and pass_time(state, clock.clock_ms - entry.grace_ms, entry.rules, self._out):
             self._entries.changed(entry)
         if state.emit_ms and state.emit_ms <= clock.clock_ms:
-            state.emit_ms = 0
-            if state.visitor is not None:
-                machine.emit_open(state.visitor, entry.rules, self._out)
+            if state.told or state.visitor is None:
+                state.emit_ms = 0
+            else:
+                self.emit(entry, state.visitor)
             self._entries.mark(entry)
         if not entry.waiting and forget(entry.put_down(), clock.clock_ms, entry.rules.policy):
             entry.hold(state)
             self._entries.changed(entry)
+
+    def emit(self, entry: Entry, visitor: Visitor) -> None:
+        """Emit the rows of what is open, and not again for a minute, nor if nothing changes."""
+        state = entry.state
+        machine.emit_open(visitor, entry.rules, self._out)
+        state.emit_ms = self._clock.clock_ms + entry.rules.policy.time.emit_every_ms
+        state.told = True
 
     def put(self, entry: Entry) -> None:
         """Have the state looked at when something is next due, unless that is sooner already."""
