@@ -25,7 +25,8 @@ EXAMPLE = '{"type":"page_view","visitor_id":"me","url":"https://shop.example/"}'
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; return the exit status."""
     given = _arguments(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end by KeyboardInterrupt
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as running:
             _run(given, running)
