@@ -32,8 +32,8 @@ from services.ingest.lanes import Lane, Request, Share, one_record, record_a_lin
 TICK = b'{"type":"__tick"}'
 TICK_SECONDS = 1.0
 GATHER_SECONDS = 0.005
-PATIENCE_SECONDS = 1.5
-STUCK_SECONDS = 1.0
+PATIENCE_SECONDS = 1.2
+STUCK_SECONDS = 0.8
 BEHIND_SECONDS = 0.4
 """A lane whose oldest request waits longer takes no more: those it has are answered in time."""
 SWEEP_SECONDS = 0.1

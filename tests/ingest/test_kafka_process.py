@@ -1,0 +1,252 @@
+"""``waymark ingest`` as a real process on a real broker."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.kafka.broker import Broker
+from services.common.errors import UnavailableError
+from services.common.settings import Settings
+from services.common.topics import ensure_topics
+from services.ingest.kafka_producer import REQUEST_SECONDS
+from tests.support.commands import RUNNING, Commands
+from tests.support.kafka import read_all, running, settings_for
+from tests.support.kafka_load import Load, assert_nothing_lost
+from tests.support.process import eventually, free_port
+
+WAIT = 120.0
+
+
+class Ingest:
+    """One process and its key, on topics of a test."""
+
+    def __init__(self, commands: Commands, settings: Settings) -> None:
+        self.settings = settings
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self._commands = commands
+        self._environ = {
+            "WAYMARK_KAFKA": settings.kafka,
+            "WAYMARK_KAFKA_PREFIX": settings.kafka_prefix,
+            "WAYMARK_KAFKA_PARTITIONS": str(settings.kafka_partitions),
+            "WAYMARK_PORT": str(port),
+        }
+        self.pid = 0
+        self.output = Path()
+        self.key = ""
+
+    def command(self, *args: object, **environ: str) -> Any:
+        return self._commands.run(*args, **self._environ | environ)
+
+    def make_key(self) -> str:
+        self.command("sources", "set", "shop", "--currency", "EUR")
+        self.key = self.command("keys", "create", "shop", "--json").json()["secret"]
+        return self.key
+
+    def launch(self, **environ: str) -> None:
+        self.pid, self.output = self._commands.start("ingest", **self._environ | environ)
+
+    def start(self) -> None:
+        self.launch()
+        eventually(self.ready, WAIT)
+
+    def ready(self) -> bool:
+        status = self._commands._order({"wait": self.pid})
+        assert status == RUNNING, self.errors()
+        try:
+            return self.get("/readyz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def errors(self) -> str:
+        file = self.output.with_suffix(".err")
+        return file.read_text()[-3000:] if file.exists() else ""
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        pid, self.pid = self.pid, 0
+        os.kill(pid, how)
+        return self._commands.wait(pid)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", timeout=30)
+
+    def post(self, event: Any, key: str = "") -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        return httpx.post(f"{self.url}/v1/events", json=event, headers=headers, timeout=30)
+
+
+def view(visitor: str, number: int) -> dict[str, Any]:
+    return {"type": "click", "visitor_id": visitor, "event_id": f"{visitor}-{number}"}
+
+
+class Shoppers:
+    """Sends as a storefront does, over connections that it keeps."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self.statuses: dict[int, int] = {}
+        self._http = httpx.AsyncClient(
+            base_url=ingest.url,
+            headers={"Authorization": f"Bearer {ingest.key}"},
+            timeout=30,
+            limits=httpx.Limits(max_connections=100),
+        )
+
+    async def send(self, visitor: str, number: int) -> None:
+        try:
+            answer = await self._http.post("/v1/events", json=view(visitor, number))
+        except httpx.TransportError as error:
+            raise UnavailableError(str(error)) from error
+        self.statuses[answer.status_code] = self.statuses.get(answer.status_code, 0) + 1
+        if answer.status_code != httpx.codes.OK:
+            assert answer.status_code in {429, 503}, answer.text
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.json()["code"] in {"overloaded", "unavailable"}
+            raise UnavailableError(answer.text)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    made = Commands(tmp_path_factory.mktemp("commands"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ingest(commands: Commands, kafka_settings: Settings) -> Iterator[Ingest]:
+    made = Ingest(commands, kafka_settings)
+    yield made
+    if made.pid:
+        made.end(signal.SIGKILL)
+
+
+async def test_events_of_a_key_made_by_a_command_reach_the_log(ingest: Ingest) -> None:
+    ingest.make_key()
+    ingest.start()
+    answer = ingest.post([view("v1", 0), view("v1", 1), {"type": "click"}])
+    assert answer.status_code == httpx.codes.OK, answer.text
+    body = answer.json()
+    assert (body["received"], body["accepted"]) == (3, 2)
+    lines = [
+        json.loads(line)
+        for one in await read_all(ingest.settings, "events")
+        for line in one.value.split(b"\n")
+    ]
+    sent = [line["event_id"] for line in lines if line["type"] == "click"]
+    assert sent == ["v1-0", "v1-1"]
+    assert len(await read_all(ingest.settings, "dead-letters")) == 1
+    metrics = ingest.get("/metrics").text
+    assert re.search(r'events_total{outcome="accepted",source="shop"} 2.0', metrics), metrics
+    assert "waymark_log_stuck_partitions 0.0" in metrics
+    assert ingest.get("/healthz").json() == {"status": "ok"}
+
+    listed = ingest.command("keys", "ls", "--json").json()
+    ingest.command("keys", "revoke", listed[0]["id"])
+    eventually(lambda: ingest.post(view("v1", 2)).status_code == httpx.codes.UNAUTHORIZED)
+    assert ingest.end() == 0, ingest.errors()
+
+
+async def test_a_wrong_topic_stops_the_start_and_says_what_to_run(ingest: Ingest) -> None:
+    await ensure_topics(ingest.settings)
+    done = ingest.command("ingest", WAYMARK_KAFKA_PARTITIONS="5")
+    assert done.status == 2
+    assert f"{ingest.settings.kafka_prefix}.events: partitions = 4, wanted 5" in done.err
+    assert "WAYMARK_KAFKA_PARTITIONS=4" in done.err
+
+
+def test_without_a_broker_to_name_there_is_no_start(commands: Commands) -> None:
+    done = commands.run("ingest", WAYMARK_PORT="0")
+    assert (done.status, "WAYMARK_KAFKA is empty" in done.err) == (2, True)
+
+
+async def test_a_stop_under_load_says_so_first_and_loses_nothing(ingest: Ingest) -> None:
+    await asyncio.to_thread(ingest.make_key)
+    await asyncio.to_thread(ingest.start)
+    shoppers = Shoppers(ingest)
+    load = Load(shoppers.send, 30)
+    load.start()
+    await asyncio.wait_for(load.more(10), WAIT)
+    balancer = asyncio.create_task(told_last(ingest.url))
+    await asyncio.wait_for(load.more(1), WAIT)
+    os.kill(ingest.pid, signal.SIGTERM)
+    told = await asyncio.wait_for(balancer, WAIT)
+    assert told == {"code": "unavailable", "message": "the process is shutting down"}
+    status = await asyncio.to_thread(ingest._commands.wait, ingest.pid)
+    ingest.pid = 0
+    assert status == 0, ingest.errors()
+    await asyncio.wait_for(load.stop(), WAIT)
+    await shoppers.close()
+    assert set(shoppers.statuses) == {200}, "who got in was served"
+    assert_nothing_lost(load, _plain(await read_all(ingest.settings, "events")))
+
+
+async def told_last(url: str) -> Any:
+    """Ask whether the process is ready until it is gone; return its last answer."""
+    told: Any = None
+    async with httpx.AsyncClient(base_url=url, timeout=30) as balancer:
+        with suppress(httpx.TransportError):
+            while True:
+                told = (await balancer.get("/readyz")).json()
+    return told
+
+
+def _plain(records: list[Any]) -> list[Any]:
+    """Return the records with of each event only what the client sent: receipt times differ."""
+
+    class Record:
+        def __init__(self, value: bytes) -> None:
+            self.value = value
+
+    kept = ("type", "visitor_id", "event_id")
+    found = []
+    for one in records:
+        events = [json.loads(line) for line in one.value.split(b"\n")]
+        lines = [json.dumps({k: e[k] for k in kept if k in e}).encode() for e in events]
+        found.append(Record(b"\n".join(lines)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running(tmp_path_factory.mktemp("victim")) as broker:
+        yield broker
+
+
+async def test_while_the_broker_is_away_clients_are_told_in_time_and_go_on_by_themselves(
+    commands: Commands, victim: Broker
+) -> None:
+    ingest = Ingest(commands, settings_for(victim.address))
+    try:
+        await asyncio.to_thread(ingest.make_key)
+        await asyncio.to_thread(ingest.start)
+        shoppers = Shoppers(ingest)
+        load = Load(shoppers.send, 30)
+        load.start()
+        await asyncio.wait_for(load.more(5), WAIT)
+        await asyncio.to_thread(victim.kill)
+        await asyncio.wait_for(load.refusals(200), WAIT)
+        assert shoppers.statuses[503] >= 100
+        # 2 s are promised; a machine busy with anything else is given more, but an ingest that
+        # waited for its client's own time-outs would take longer still.
+        assert load.refused_after(0.5) < REQUEST_SECONDS / 2
+        assert not ingest.ready()
+        await asyncio.to_thread(victim.start)
+        await asyncio.wait_for(load.more(5), WAIT)
+        await load.stop()
+        await shoppers.close()
+        assert ingest.ready()
+        assert await asyncio.to_thread(ingest.end) == 0
+    finally:
+        if ingest.pid:
+            ingest.end(signal.SIGKILL)
+    assert_nothing_lost(load, _plain(await read_all(ingest.settings, "events")))
