@@ -32,6 +32,7 @@ REBALANCE_SECONDS = 60
 """A restore must fit: measured, a million states take 3 to 5 s, and a worker restores a share."""
 REQUEST_SECONDS = 90
 COMMIT_SECONDS = 1.0
+COMMIT_PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 10.0
 NEVER = 10.0**9
 
@@ -188,10 +189,16 @@ class Reader:
         finally:
             await looker.stop()
 
-    async def commit(self, offsets: dict[int, int]) -> None:
-        """Tell the group from which offset on each partition is to be read again.
+    async def commit(self, offsets: dict[int, int]) -> bool:
+        """Tell the group from which offset on each partition is to be read again; return if heard.
 
-        Only a hint for whoever owns it next: the truth is in the partition's meta.
+        Only a hint for whoever owns it next: the truth is in the partition's meta. So a rebalance
+        does not wait long for it.
         """
         told = {TP(self._topic, number): offset for number, offset in offsets.items()}
-        await self._app.consumer._commit(told)  # noqa: SLF001 - Faust's own way leads past acks
+        try:
+            async with asyncio.timeout(COMMIT_PATIENCE_SECONDS):
+                # Faust's own way to the broker; its public one knows of acknowledged records only.
+                return bool(await self._app.consumer._commit(told))  # noqa: SLF001
+        except TimeoutError:
+            return False

@@ -25,8 +25,8 @@ from services.sessionizer.tally import Tally
 STARTS = 16
 """So many producers start at once: each asks the brokers three things."""
 
-Commit = Callable[[dict[int, int]], Awaitable[None]]
-"""Tell the group where to begin to read again: next offset by partition."""
+Commit = Callable[[dict[int, int]], Awaitable[bool]]
+"""Tell the group where to begin to read again, next offset by partition; whether it has heard."""
 
 
 class Owners:
@@ -142,8 +142,7 @@ class Owners:
         """Tell the group how far each partition is applied, where that has changed."""
         reached = {number: owner.applied + 1 for number, owner in self.by_number.items()}
         changed = {n: to for n, to in reached.items() if to and self._told.get(n) != to}
-        if changed:
-            await commit(changed)
+        if changed and await commit(changed):
             self._told |= changed
 
     async def close(self) -> None:
