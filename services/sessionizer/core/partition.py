@@ -134,7 +134,7 @@ class Partition:
         visitor = state.visitor or meet(state, entry.source, entry.address)
         rules, out = entry.rules, self._out
         said = out.last_version
-        while len(waiting) > left:
+        for _ in range(count - left):
             item = waiting.pop(0)
             fold(visitor, item[4], rules, out)
         state.frontier = item[:3]
