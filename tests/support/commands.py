@@ -33,13 +33,14 @@ class Done(NamedTuple):
 class Commands:
     """Starts commands in a folder of their own, with nothing of this process's settings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, module: str = "tests.support.commands") -> None:
+        """Work in a folder; ``module`` is run as the process that forks."""
         self._folder = folder
         self._lock = threading.Lock()
         self._count = 0
         environ = {name: text for name, text in os.environ.items() if "WAYMARK" not in name}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.commands"],
+            [sys.executable, "-m", module],
             cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -61,6 +62,11 @@ class Commands:
             "output": str(output), "folder": str(self._folder),
         }  # fmt: skip
         return self._order(order), output
+
+    def poll(self, pid: int) -> int | None:
+        """Return the exit status, None while it runs; once it was returned nobody may ask again."""
+        status = self._order({"wait": pid})
+        return None if status == RUNNING else status
 
     def wait(self, pid: int, seconds: float = 60) -> int:
         """Return the exit status; a command that takes too long is killed."""
