@@ -48,8 +48,8 @@ EventType = Literal[
 ]
 """What a storefront may report; an unknown name becomes ``custom`` with that name."""
 
-ControlType = Literal["__tick", "__link"]
-"""Records that only Waymark writes: time passing on a quiet partition, and an alias's link."""
+ControlType = Literal["__tick", "__link", "__forget"]
+"""Records that only Waymark writes: time passing on a quiet partition, an alias's link, erasure."""
 
 PageKind = Literal[
     "home",
@@ -140,7 +140,8 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     ``to`` is the address under which the event is folded when that is not its own visitor: the
     alias (``cart:ID``, ``user:ID``, ``order:ID``) a link or an order goes to, or the linked
     visitor an order is forwarded to. Storefronts cannot set it. A ``__tick`` has no other field;
-    a ``__link`` has ``source``, ``visitor_id``, ``ts_ms`` and ``to``.
+    a ``__link`` has ``source``, ``visitor_id``, ``ts_ms`` and ``to``; a ``__forget`` has the same,
+    and may have a ``user_id``.
     """
 
     type: EventType | ControlType

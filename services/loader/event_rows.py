@@ -78,7 +78,7 @@ def rows_of_record(record: LogRecord) -> Iterator[bytes]:
             event = _event.decode(line)
         except msgspec.MsgspecError:
             continue
-        if event.type not in {"__tick", "__link"} and not event.to:
+        if not (event.to or event.type in {"__tick", "__link", "__forget"}):
             yield row_of(event, record.append_ms, place, line)
 
 

@@ -12,7 +12,7 @@ from schemas.event import Event, address_of
 from services.common.ports import LogRecord
 
 CONTROL = -1
-"""The rank of ticks and links: they are no part of any fold."""
+"""The rank of ticks, links and erasures: they are no part of any fold."""
 
 AFTER_ALL = 9
 """The rank of a deadline: at the same millisecond it comes after every event."""
@@ -35,6 +35,7 @@ RANK: dict[str, int] = {
     "cancel": 4,
     "__tick": CONTROL,
     "__link": CONTROL,
+    "__forget": CONTROL,
 }
 """Event type to rank in the fold key; whatever is not named has rank 5."""
 
@@ -76,9 +77,9 @@ def wrong(event: Event) -> str:
         return "source is empty"
     if event.ts_ms <= 0:
         return f"ts_ms is {event.ts_ms}"
-    if event.type == "__link":
+    if event.type in {"__link", "__forget"}:
         named = event.visitor_id and event.to
-        return "" if named else "a link needs visitor_id and to"
+        return "" if named else f"a {event.type[2:]} needs visitor_id and to"
     if not event.event_id:
         return "event_id is empty"
     return _misnamed(event)

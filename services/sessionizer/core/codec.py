@@ -69,6 +69,7 @@ class State(Struct, array_like=True):
     8 bytes an entry, newest last. ``hold_ms``: until then absence decides nothing (the visitor's
     events came late). ``seen_ms``: the append time of its last event. ``emit_ms``: when its open
     rows may be emitted again, 0 for at any time; ``told``: nothing has changed since they were.
+    ``forgot``: the offset after that of the record that had its person forgotten, 0 for none.
     """
 
     visitor: Visitor | None = None
@@ -80,6 +81,7 @@ class State(Struct, array_like=True):
     emit_ms: int = 0
     alias: Alias | None = None
     told: bool = False
+    forgot: int = 0
 
 
 def head_of(data: bytes) -> Head:

@@ -23,6 +23,7 @@ from services.sessionizer.core.admission import (
 )
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import Entries, Entry
+from services.sessionizer.core.erasure import erase
 from services.sessionizer.core.folding import late_order
 from services.sessionizer.core.links import holds
 from services.sessionizer.core.logclock import LogClock
@@ -61,12 +62,13 @@ class Intake:
         self._routes = routes
         self._schedule = schedule
         self._tally = tally
+        self._offset = -1
 
     def admit(  # noqa: C901  one loop: a call an event would cost more than it tells
         self, events: list[Event], record: LogRecord, poisons: list[Poison]
     ) -> list[Entry]:
         """Admit events to their visitors; return the visitors that have something new to wait."""
-        append_ms = record.append_ms
+        append_ms, self._offset = record.append_ms, record.offset
         young, get, rank_of = self._entries.young.get, self._entries.get, RANK.get
         touched: list[Entry] = []
         for place, event in enumerate(events):
@@ -116,18 +118,23 @@ class Intake:
     def _admit_odd(
         self, event: Event, record: LogRecord, place: int, poisons: list[Poison]
     ) -> None:
-        """Take a tick (nothing to do), a link, or a line that cannot be folded."""
+        """Take a tick (nothing to do), a link, an erasure, or a line that cannot be folded."""
         reason = wrong(event)
         if reason:
             poisons.append(poisoned(record, place, reason))
-        elif event.type == "__link":
+        elif event.type != "__tick":
             entry = self._entries.get(f"{event.source}\x1f{event.to}", event.source, event.to)
-            self._routes.take_link(entry, event, self._clock.clock_ms)
+            if event.type == "__link":
+                self._routes.take_link(entry, event, self._clock.clock_ms)
+            else:
+                erase(entry, event, record)
             self._entries.changed(entry)
             self._schedule.put(entry)
 
     def _reach(self, entry: Entry, event: Event) -> None:
         """Send on receipt what the event's ids ask for (DESIGN, *Links*)."""
+        if self._offset < entry.state.forgot:
+            return
         ids = (event.user_id, event.cart_id, event.order_id, event.ts_ms // DAY)
         if ids == entry.linked and event.type != "purchase":
             return
@@ -137,7 +144,12 @@ class Intake:
             self._entries.changed(entry)
 
     def _late(self, entry: Entry, item: Waiting, digest: bytes) -> None:
-        """Note an event that sorts before the frontier; an order acts on carts at once."""
+        """Note an event that sorts before the frontier; an order acts on carts at once.
+
+        One from before its person was forgotten, read again after a restart, is forgotten again.
+        """
+        if self._offset < entry.state.forgot:
+            return
         self._tally.late += 1
         event = item[4]
         order = event.type == "purchase"

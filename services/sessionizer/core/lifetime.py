@@ -10,10 +10,14 @@ def forgotten_ms(state: State, policy: Policy) -> int:
     """Return when an idle visitor's state shrinks or goes, 0 for a state without a visitor.
 
     A stub (frontier and id hashes) stays 2 hours after the later of the frontier and the last
-    arrival; what a buyer leaves, until nothing that may still come could ask for it.
+    arrival, and so does the note that a person was forgotten; what a buyer leaves, until nothing
+    that may still come could ask for it.
     """
     visitor = state.visitor
-    if visitor is None or not machine.is_idle(visitor):
+    if visitor is None:
+        noted_ms = max(state.frontier[0], state.seen_ms) + policy.time.stub_ms
+        return noted_ms if state.forgot else 0
+    if not machine.is_idle(visitor):
         return 0
     if state.hashes or not visitor.orders:
         return max(state.frontier[0], state.seen_ms) + policy.time.stub_ms
@@ -30,13 +34,13 @@ def forget(state: State, clock_ms: int, policy: Policy) -> bool:
             state.alias = None
         changed = True
     ends_ms = forgotten_ms(state, policy)
-    if visitor is None or not ends_ms or ends_ms > clock_ms:
+    if not ends_ms or ends_ms > clock_ms:
         return changed
-    if state.hashes and visitor.orders:
+    if visitor is not None and state.hashes and visitor.orders:
         state.visitor, state.hashes, state.sent = machine.stub(visitor), b"", b""
     else:
         state.visitor, state.hashes, state.sent = None, b"", b""
         state.frontier = (0, 0, "")
         state.seen_ms = 0
-    state.hold_ms = state.emit_ms = 0
+    state.hold_ms = state.emit_ms = state.forgot = 0
     return True

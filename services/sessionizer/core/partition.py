@@ -173,7 +173,7 @@ class Partition:
         second, counted = settled_view(state)
         if not entry.waiting:
             self._live.settle(entry, second, counted)
-        if state.visitor is None and state.alias is None and not state.sent:
+        if state.visitor is None and state.alias is None and not (state.sent or state.forgot):
             return None
         return self._codec.encode(entry.put_down(), Head(entry.wake_s, second, counted))
 
