@@ -1,8 +1,8 @@
 """What a rebuild must know of the live fold that goes on beside it.
 
 Nothing stands still for a rebuild: it reads for as long as it needs, then asks for whom that has
-become old meanwhile. Those are read again, in fewer and fewer rounds; only the last few, who never
-rest, are read while the fold is held.
+become old meanwhile. Those are read again, in shorter and shorter rounds; only the last few, who
+never rest, are read while the fold is held, a few at a time.
 """
 
 from collections.abc import Collection, Iterator

@@ -97,8 +97,11 @@ class Engine:
 
     @contextmanager
     def paused(self) -> Iterator[Fold]:
-        """Hold fold, forwarder and loader between two turns; ingest goes on into the log."""
-        held = (self._folding, self._forwarding, self._loading)
+        """Hold fold, forwarder and loader between two turns; ingest goes on into the log.
+
+        The fold last: live views wait for it, not for the loader's turn to end.
+        """
+        held = (self._loading, self._forwarding, self._folding)
         for worker in held:
             worker.pause()
         try:

@@ -97,10 +97,10 @@ def check_exactly(waymark: Waymark, sent: list[Shopper]) -> None:
             len(list(waymark.rows("/v1/sessions", source=SOURCE))) >= len(sent)
             and not any(row["open"] for row in waymark.rows("/v1/sessions", source=SOURCE))
         ),
-        60,
+        180,
     )
     expected = {id_ for one in sent for id_ in one.signals()}
-    eventually(lambda: len(list(waymark.rows("/v1/signals", source=SOURCE))) >= len(expected), 30)
+    eventually(lambda: len(list(waymark.rows("/v1/signals", source=SOURCE))) >= len(expected), 180)
     events = [row["event_id"] for row in waymark.rows("/v1/events", source=SOURCE)]
     once(events, {id_ for one in sent for id_ in one.event_ids()})
     sessions = list(waymark.rows("/v1/sessions", source=SOURCE))

@@ -89,7 +89,8 @@ def rebuild_source(context: AdminContext, args: dict[str, Any]) -> Summary:
     addresses = _chosen(context, source, args)
     summary = rebuild(context.storage, task, write, addresses, context.progress)
     if not optional(args, "marked", bool):
-        summary.note = _nothing_kept(context, source, optional(args, "from_ms", int) or 0)
+        kept = _nothing_kept(context, source, optional(args, "from_ms", int) or 0)
+        summary.note = "; ".join(filter(None, (summary.note, kept)))
     return summary
 
 
