@@ -66,14 +66,15 @@ class CatalogLink:
             self.close()
             raise UnavailableError(f"Kafka did not tell the catalog in {OPEN_SECONDS} s") from error
 
-    def write(self, make: Callable[[], Changes]) -> None:
+    def write(self, make: Callable[[], Changes], seconds: float = WRITE_SECONDS) -> None:
         """Store what ``make`` returns; it is called with all that was written before applied.
 
-        On return the change is durable and applied here. Raises ``UnavailableError``.
+        On return the change is durable and applied here. Raises ``UnavailableError`` where that
+        takes longer than so many seconds.
         """
-        done = asyncio.run_coroutine_threadsafe(self.write_here(make), self._loop)
+        done = asyncio.run_coroutine_threadsafe(self.write_here(make, seconds), self._loop)
         try:
-            done.result(WRITE_SECONDS)
+            done.result(seconds)
         except FutureTimeoutError as error:
             done.cancel()
             raise UnavailableError("the catalog's topic cannot be written now") from error
@@ -86,9 +87,9 @@ class CatalogLink:
 
     # -- in the link's thread
 
-    async def write_here(self, make: Callable[[], Changes]) -> None:
+    async def write_here(self, make: Callable[[], Changes], seconds: float = WRITE_SECONDS) -> None:
         """Do as ``write`` does, for the chore."""
-        until = time.monotonic() + WRITE_SECONDS
+        until = time.monotonic() + seconds
         async with self._one:
             while True:
                 try:

@@ -13,13 +13,14 @@ appends a beat a while after the last change.
 import hashlib
 import secrets
 import threading
+from collections.abc import Callable
 
 import msgspec
 from aiokafka import ConsumerRecord
 from msgspec import Struct
 
 from services.common.catalog import DAY_MS, Catalog
-from services.common.catalog_link import CatalogLink, Changes
+from services.common.catalog_link import OPEN_SECONDS, WRITE_SECONDS, CatalogLink, Changes
 from services.common.errors import UnavailableError
 from services.common.ports import Clock
 from services.common.settings import Settings
@@ -40,10 +41,12 @@ def open_catalog(settings: Settings, clock: Clock, *, keeper: bool = False) -> C
     store = TopicStore(settings, clock, keeper=keeper)
     store.open()
     try:
-        return Catalog(store, clock, settings.write_keys, settings.read_tokens)
+        made = Catalog(store, clock, settings.write_keys, settings.read_tokens)
     except BaseException:
         store.close()
         raise
+    store.started()
+    return made
 
 
 class _Secret(Struct, frozen=True):
@@ -70,12 +73,20 @@ class TopicStore:
         self._changes = 0
         self._last: tuple[str, int] = (BEAT, 0)
         self._link = CatalogLink(settings, self._apply, self._keep if keeper else None)
+        self._seconds = OPEN_SECONDS
 
     def open(self) -> None:
-        """Follow the topic; the first part of an installation makes its pepper."""
+        """Follow the topic; the first part of an installation makes its pepper.
+
+        Parts that start together on new brokers write one after the other, each with patience.
+        """
         self._link.open()
         if PEPPER not in self._rows:
-            self._link.write(self._pepper)
+            self._write(self._pepper)
+
+    def started(self) -> None:
+        """From now on someone waits for each change: be short with them."""
+        self._seconds = WRITE_SECONDS
 
     def close(self) -> None:
         """End the thread that follows."""
@@ -92,6 +103,9 @@ class TopicStore:
                 self._rows.pop(key, None)
             else:
                 self._rows[key] = record.value
+
+    def _write(self, make: Callable[[], Changes]) -> None:
+        self._link.write(make, self._seconds)
 
     def _under(self, kind: str) -> dict[str, bytes]:
         """Return the rows of a kind by the rest of their key."""
@@ -116,7 +130,7 @@ class TopicStore:
 
     def mark(self, name: str) -> None:
         """Note a fact."""
-        self._link.write(lambda: {f"mark/{name}": b"1"})
+        self._write(lambda: {f"mark/{name}": b"1"})
 
     def sources(self) -> list[bytes]:
         """Return every source's body, by name."""
@@ -124,7 +138,7 @@ class TopicStore:
 
     def put_source(self, name: str, body: bytes) -> None:
         """Make or replace a source."""
-        self._link.write(lambda: {f"source/{name}": body})
+        self._write(lambda: {f"source/{name}": body})
 
     def secrets(self, role: str) -> list[tuple[bytes, bytes, int | None]]:
         """Return digest, body and time of revocation of each key or token, oldest first."""
@@ -144,7 +158,7 @@ class TopicStore:
             made = _Secret(role, digest, body, place)
             return {f"secret/{secret_id}": msgspec.msgpack.encode(made)}
 
-        self._link.write(make)
+        self._write(make)
 
     def revoke(self, role: str, secret_id: str, at_ms: int) -> bool:
         """Make a key or token useless; tell whether there is one. Repeating keeps the time."""
@@ -156,7 +170,7 @@ class TopicStore:
             revoked = msgspec.structs.replace(found, revoked_ms=at_ms)
             return {f"secret/{secret_id}": msgspec.msgpack.encode(revoked)}
 
-        self._link.write(make)
+        self._write(make)
         found = self._secrets().get(secret_id)
         return found is not None and found.role == role
 
