@@ -1,0 +1,72 @@
+"""All that an installation answers, in a form in which two can be held against each other."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from schemas.ids import cart_id, session_id
+from tests.journey.installations import SOURCES, Installation, plain
+
+LISTS = ("sessions", "carts", "orders", "signals", "events", "dead-letters")
+OWN = frozenset({"version", "emitted_ms", "received_ms", "partition", "offset", "topic"})
+"""What differs between two installations: when and where something was received and told."""
+NAMELESS = {"nameless-0": ("session", session_id), "nameless-1": ("cart", cart_id)}
+"""Events that may have begun a visit or a cart of someone whose name is hashed with a secret."""
+
+
+def rows(of: Installation) -> dict[str, list[dict[str, Any]]]:
+    """Return every list of every source, each row without what is its installation's own."""
+    return {
+        f"{source}/{kind}": sorted(
+            (_plain(row) for row in of.rows(f"/v1/{kind}", source=source, **_everything(kind))),
+            key=plain,
+        )
+        for source in SOURCES
+        for kind in LISTS
+    }
+
+
+def _everything(kind: str) -> dict[str, Any]:
+    return {"include_bots": True} if kind in {"sessions", "signals", "events"} else {}
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in OWN}
+
+
+def renamed(found: Any, of: Installation) -> str:
+    """Return answers as text in which whoever has no lasting name has the same in both.
+
+    The name is a hash under a secret of the installation's day, and ids are made from it.
+    """
+    event = next(of.rows("/v1/events", source="shop", event_id="nameless-0"))
+    who = event["visitor_id"]
+    text = plain(found).replace(who, "someone")
+    for row in of.rows("/v1/signals", source="shop", visitor_id=who):
+        what = f"{row['kind']} {row['stage']} {row['details'].get('order_id', '')}"
+        text = text.replace(row["signal_id"], f"signal of someone: {what}")
+    for first, (kind, make) in NAMELESS.items():
+        text = text.replace(make("shop", who, first), f"{kind} of someone")
+    return text
+
+
+def differences(one: dict[str, list[Any]], other: dict[str, list[Any]]) -> list[str]:
+    """Return what only one of them says, for the message of a failing test."""
+    told = []
+    for name in one:
+        left, right = ({plain(row) for row in found[name]} for found in (one, other))
+        told += [f"{name} only in the first: {row[:900]}" for row in sorted(left - right)]
+        told += [f"{name} only in the second: {row[:900]}" for row in sorted(right - left)]
+    return told
+
+
+def questions(of: Installation, from_ms: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield questions after every metric: whole, by time, by a dimension; money of both sources."""
+    span = {"from": from_ms - 3_600_000, "to": from_ms + 3_600_000}
+    for metric in of.get("/v1/metrics"):
+        path, asked = f"/v1/metrics/{metric['name']}", {"source": "shop", **span}
+        yield path, asked
+        yield path, asked | {"step": "1h", "include_bots": True}
+        if metric["dimensions"]:
+            yield path, asked | {"group_by": metric["dimensions"][0]}
+        if metric["unit"] == "money":
+            yield path, asked | {"source": "outlet"}
