@@ -203,6 +203,10 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     to: str = ""
 
 
+RESERVED = ("cart:", "user:", "order:")
+"""How the addresses of aliases begin; a visitor of such a name would share their state."""
+
+
 def address_of(event: Event) -> str:
     """Return the name under which the event is folded, within its source.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from schemas.event import RESERVED
 from schemas.ids import event_id as id_of_content
 from schemas.privacy import denies
 from schemas.refusal import Refusal, Warned, shown
@@ -97,6 +98,15 @@ def who(draft: Draft, _ctx: Context) -> Refusal | None:
         " 'null', 'undefined' or 'anonymous' are no ids",
         _id(draft),
     )
+
+
+def visitor_name(draft: Draft, _ctx: Context) -> Refusal | None:
+    """Refuse a visitor who calls herself as carts, users and orders are addressed (ADR 2, F7)."""
+    value = draft["visitor_id"]
+    if not value.startswith(RESERVED):
+        return None
+    message = f"visitor_id must not begin with {', '.join(RESERVED)}: got {shown(value)}"
+    return Refusal("invalid_field", "visitor_id", message, _id(draft))
 
 
 def content_id(draft: Draft, ctx: Context) -> Refusal | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from schemas.event import RESERVED
 from schemas.marks import TYPES
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def splice(item: bytes, draft: Draft, texts: tuple[str, ...], ctx: Context) -> b
     page = ctx.pages.get((get("url"), get("referrer")))
     agent = ctx.agents.get(get("ua"))
     if page is None or page[1] is None or agent is None or draft["type"] not in TYPES:
+        return None
+    if draft["visitor_id"].startswith(RESERVED):
         return None
     if ctx.ahead_ms or not ctx.oldest_ms <= draft["ts_ms"] <= ctx.received_ms:
         return None

@@ -66,6 +66,7 @@ STEPS: tuple[Step, ...] = (
     Step("content_id", identity.content_id, lacking=_EVENT_ID),
     Step("from_browser", marks.from_browser, when=_is_browser),
     Step("who", identity.who, lacking=frozenset(identity.WHO_FIELDS)),
+    Step("visitor_name", identity.visitor_name, having=frozenset({"visitor_id"}), adds=True),
     Step("type", marks.name_type, adds=True),
     Step("timestamp", times.timestamp, having=frozenset({"timestamp"}), lacking=_TIME),
     Step("now", times.now, lacking=_TIME | {"timestamp"}),

@@ -164,6 +164,16 @@ def test_what_is_only_added_to_keeps_its_own_bytes(more: dict[str, Any], *, shor
     assert ready.line.startswith(item[:-1]) is short
 
 
+def test_the_short_way_refuses_who_is_named_like_a_cart() -> None:
+    at = context(site=site("shop", currency="EUR"))
+    warm, named = (json.dumps(PLAIN | {"visitor_id": name}).encode() for name in ("v1", "cart:c1"))
+    prepare(warm, at)
+    refused = prepare(named, at)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.field) == ("invalid_field", "visitor_id")
+    assert "got 'cart:c1'" in refused.message
+
+
 @pytest.mark.parametrize("field", ["title", "element", "name"])
 def test_what_a_page_shows_is_masked(field: str) -> None:
     text = "for ann@shop.example, 4111 1111 1111 1111"

@@ -8,7 +8,7 @@ from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
-from schemas.event import Event, address_of
+from schemas.event import RESERVED, Event, address_of
 from services.common.ports import LogRecord
 
 CONTROL = -1
@@ -40,9 +40,6 @@ RANK: dict[str, int] = {
 """Event type to rank in the fold key; whatever is not named has rank 5."""
 
 OTHERS = 5
-
-RESERVED = ("cart:", "user:", "order:")
-"""How the addresses of aliases begin; a visitor of such a name would share their state."""
 
 Waiting = tuple[int, int, str, int, Event]
 """An admitted event: fold key (ts_ms, rank, event_id), append time, the event."""

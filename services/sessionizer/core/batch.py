@@ -12,10 +12,10 @@ from msgspec import Struct
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from schemas.event import Event, address_of
+from schemas.event import RESERVED, Event, address_of
 from schemas.rows import CartRow, FlagRow, OrderRow, SessionRow, SignalRow
 from services.sessionizer.core import visitor as machine
-from services.sessionizer.core.admission import RESERVED, Waiting, fold_key
+from services.sessionizer.core.admission import Waiting, fold_key
 from services.sessionizer.core.codec import State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.folding import fold_run, meet, pass_time

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from xxhash import xxh3_64_digest
 
+from schemas.event import RESERVED
 from services.common.ports import StateReader
-from services.sessionizer.core.admission import RESERVED, Waiting
+from services.sessionizer.core.admission import Waiting
 from services.sessionizer.core.codec import HASH, HASHES, Codec, State, head_of
 from services.sessionizer.core.policy import Rules, SourceRules
 

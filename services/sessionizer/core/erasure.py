@@ -6,14 +6,17 @@ takes the links and orders of the person. What remains for two hours is where in
 after a restart older records may be read again, and must not bring the person back.
 """
 
+from collections.abc import Callable, Iterable
+
 from msgspec.json import decode
 from msgspec.structs import replace
+from xxhash import xxh3_64_digest
 
 from schemas.event import Event
 from services.common.ports import LogRecord
 from services.sessionizer.core.admission import AFTER_ALL
-from services.sessionizer.core.codec import State
-from services.sessionizer.core.entries import UNKNOWN, Entry
+from services.sessionizer.core.codec import Codec, Head, State
+from services.sessionizer.core.entries import UNKNOWN, Entries, Entry
 from services.sessionizer.core.links import Alias, Kept
 
 
@@ -37,6 +40,53 @@ def _forget(entry: Entry, record: LogRecord) -> None:
     entry.hold(State(frontier=frontier, seen_ms=record.append_ms, forgot=record.offset + 1))
     entry.waiting = []
     entry.mixed = False
+    entry.linked = None
+    entry.deadline = UNKNOWN
+
+
+Left = Callable[[bytes, bytes], bytes | None]
+"""Takes a key and a state's bytes; returns what is left: the same object where all of it is."""
+
+
+def strike(
+    entries: Entries, codec: Codec, keys: Iterable[str], left: Left, gone: Callable[[Event], bool]
+) -> int:
+    """Drop the events that are ``gone`` from all that waits, and change the states of some keys.
+
+    Asked about as well is every state that is newer than what is at rest. Returns how many states
+    changed; for whoever has taken the person out of the log, so that no note need stay.
+    """
+    unsaved = [entry for entry in entries if _drop(entry, gone) or entry.dirty]
+    chosen = {entry.key: entry for entry in [*unsaved, *map(entries.by_key, keys)]}
+    changed = 0
+    for entry in chosen.values():
+        before = codec.encode(entry.put_down(), Head(0, 0, 0))
+        after = left(entry.key.encode(), before)
+        if after is not before:
+            changed += 1
+            _take_up(entry, State() if after is None else codec.decode(after))
+            entries.changed(entry)
+    return changed
+
+
+def _drop(entry: Entry, gone: Callable[[Event], bool]) -> bool:
+    """Drop what waits and is gone; tell whether anything was."""
+    kept = [item for item in entry.waiting if not gone(item[4])]
+    if len(kept) == len(entry.waiting):
+        return False
+    entry.waiting = kept
+    entry.mixed = True  # its place among the known tells no longer what waits
+    return True
+
+
+def _take_up(entry: Entry, state: State) -> None:
+    """Have the entry hold another state of the same address; what waits goes on waiting."""
+    waiting = b"".join(xxh3_64_digest(item[2].encode()) for item in entry.waiting)
+    if state.visitor is not None:
+        state.visitor.source, state.visitor.visitor_id = entry.source, entry.address
+    entry.hold(state)
+    entry.known += waiting
+    entry.mixed = True
     entry.linked = None
     entry.deadline = UNKNOWN
 

@@ -8,13 +8,12 @@ from bisect import insort
 
 from xxhash import xxh3_64_digest
 
-from schemas.event import Event, address_of
+from schemas.event import RESERVED, Event, address_of
 from schemas.rows import FlagKind, FlagRow
 from services.common.ports import LogRecord
 from services.sessionizer.core.admission import (
     OTHERS,
     RANK,
-    RESERVED,
     Poison,
     Waiting,
     not_after,
