@@ -16,6 +16,7 @@ from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.errors import MovingError
+from services.common.garbage import collect_seldom
 from services.common.hosts import guard_hosts
 from services.common.metrics import Metrics
 from services.common.policy_file import read_policy
@@ -87,6 +88,7 @@ class Part:
         self._log.info("stopped")
 
     def _started(self) -> None:
+        collect_seldom()
         self._publisher.accept(True)
         host, port = self._address.getsockname()[:2]
         self._log.info("ingest accepts", host=host, port=port)
