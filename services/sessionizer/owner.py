@@ -26,6 +26,7 @@ from services.sessionizer.effects import Effects
 from services.sessionizer.poison import Limit, Screen, letter
 from services.sessionizer.states import States
 from services.sessionizer.tally import Tally
+from services.sessionizer.watches import Watches
 
 GROUP_RECORDS = 25
 GROUP_SECONDS = 0.1
@@ -60,6 +61,7 @@ class Owner:
         self.last = self.applied = held.meta.applied
         self.frozen = True
         self.sure = False
+        self.watches = Watches()
         self._effects = held.effects
         self._topic = held.topic
         self._screen = screen
@@ -138,6 +140,20 @@ class Owner:
         if self._under_way is not None:
             await self._under_way
 
+    async def stored(self) -> int:
+        """Have all that is folded by now stored, for who asks; return the newest of its records.
+
+        What a failed transaction raises is raised here too; the worker ends of it by itself.
+        """
+        last = self.last
+        if self._under_way is not None:
+            await asyncio.shield(self._under_way)
+        if self._group:
+            self.store()
+        if self._under_way is not None:
+            await asyncio.shield(self._under_way)
+        return last
+
     async def _save(self, *, always: bool) -> None:
         changes = self.fold.take()
         if self._letters:
@@ -151,6 +167,7 @@ class Owner:
         began = time.monotonic()
         await self._effects.write(changes)
         self.states.commit(changes.states)
+        self.watches.note(changes.states)
         self.fold.committed()
         self.applied = changes.meta.applied
         self._saved_at = time.monotonic()

@@ -1,7 +1,8 @@
 """The worker's own HTTP: health, metrics, and what the other parts ask of its live state.
 
 For the inside of an installation only: nothing here asks for a token. A partition that is not
-owned, or moves, is answered with 503 and the owners' topic tells later where it is.
+owned, moves, or has not read again what its former owner had folded is answered with 503; the owners'
+topic tells where it is.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from services.common.partitions import key_of, partition_of
 from services.sessionizer.owner import Owner
 from services.sessionizer.owners import Owners
 from services.sessionizer.pulse import Pulse
+from services.sessionizer.web_beside import add_beside
 
 RETRY = {"Retry-After": "1"}
 
@@ -31,7 +33,7 @@ class Worker(msgspec.Struct, frozen=True):
     def owner_of(self, source: str, address: str) -> Owner | None:
         """Return the owner of an address, None where it cannot be asked here and now."""
         number = partition_of(key_of(source, address), self.partitions)
-        return self.owners.live(number)
+        return self.owners.asked(number)
 
 
 def create_web(worker: Worker) -> FastAPI:
@@ -39,6 +41,7 @@ def create_web(worker: Worker) -> FastAPI:
     app = FastAPI(title="Waymark sessionizer", docs_url=None, redoc_url=None, openapi_url=None)
     _add_health(app, worker)
     _add_live(app, worker)
+    add_beside(app, worker.owners, worker.partitions)
     return app
 
 
@@ -79,12 +82,12 @@ def _add_live(app: FastAPI, worker: Worker) -> None:
     @app.get("/v1/live/counts")
     async def counts(source: str) -> Response:
         """Return clock, live visitors and open carts of each partition here."""
-        return _json([_counts(owner, source) for owner in worker.owners.every()])
+        return _json([_counts(owner, source) for owner in worker.owners.answering()])
 
     @app.get("/v1/live/signals")
     async def signals(source: str) -> Response:
         """Return the unsettled signals of each partition here."""
-        found = [(owner.number, owner.fold.live_signals()) for owner in worker.owners.every()]
+        found = [(owner.number, owner.fold.live_signals()) for owner in worker.owners.answering()]
         return _json(
             [
                 {"partition": number, "signals": [row for row in rows if row.source == source]}

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from services.common.hosts import App, guard_hosts, is_loopback
 from services.common.settings import Settings
-from services.history.frontier import has_open_session
 from services.ingest.app import Limits, create_ingest, ingest_first
 from services.metrics_api.app import create_metrics_api
 from services.metrics_api.parts import ApiSettings
+from services.sessionizer.frontier import has_open_session
 from services.standalone.admin.call import Runner
 from services.standalone.health import EngineHealth
 from services.standalone.live import EngineLive

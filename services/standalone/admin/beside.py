@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from services.common.errors import RetryableError
 from services.history.beside import View, Watch
-from services.history.frontier import open_since_ms
-from services.standalone.admin.context import AdminContext
+from services.sessionizer.frontier import open_since_ms
 from services.standalone.fold import Fold
+
+if TYPE_CHECKING:
+    from services.standalone.admin.context import AdminContext
 
 T = TypeVar("T")
 ASKED_AT_ONCE = 200
@@ -21,7 +23,7 @@ POLL_SECONDS = 0.01
 class LiveFold:
     """The ``Live`` of a data folder, whether its loops run or not."""
 
-    def __init__(self, context: AdminContext) -> None:
+    def __init__(self, context: "AdminContext") -> None:
         """Ask the fold of this installation."""
         self._context = context
 
@@ -47,7 +49,7 @@ class LiveFold:
 class _Asking:
     """How a fold stands to some visitors."""
 
-    def __init__(self, context: AdminContext, moved: set[bytes]) -> None:
+    def __init__(self, context: "AdminContext", moved: set[bytes]) -> None:
         self.context = context
         self.moved = moved
 
@@ -129,7 +131,7 @@ class _Beside(_Asking):
 class _Held(_Asking):
     """The fold stands still and is moved by nobody else."""
 
-    def __init__(self, context: AdminContext, fold: Fold) -> None:
+    def __init__(self, context: "AdminContext", fold: Fold) -> None:
         super().__init__(context, set())
         self._fold = fold
 

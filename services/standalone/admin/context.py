@@ -11,6 +11,9 @@ from services.common.metrics import Metrics
 from services.common.ports import Clock, Progress
 from services.common.rules import CatalogRules
 from services.common.settings import Settings
+from services.history.installation import Standing
+from services.sessionizer.core.collect import VERSION_SHIFT
+from services.standalone.admin.beside import LiveFold
 from services.standalone.engine import Engine
 from services.standalone.fold import Fold
 from services.standalone.folder import Folder
@@ -87,6 +90,16 @@ class AdminContext:
     def with_fold(self, work: Callable[[Fold], T]) -> T:
         """Run work on the live fold between two records, without stopping anything."""
         return self.engine.ask(work).result()
+
+    def standing(self) -> Standing:
+        """Return how a rebuild stands that begins now."""
+        clock_ms = self.with_fold(lambda fold: fold.clock_ms)
+        meta = self.states.meta()
+        return Standing(
+            as_of_ms=max(self.clock.now_ms(), clock_ms),
+            version=max(clock_ms << VERSION_SHIFT, meta.version if meta else 0),
+            live=LiveFold(self),
+        )
 
     @contextmanager
     def paused(self) -> Iterator[Fold]:

@@ -18,14 +18,13 @@ from services.formats.files import read_lines
 from services.formats.numbering import numbered
 from services.formats.registry import format_named
 from services.history import queries
+from services.history.installation import Installation
 from services.history.intake import Rejected, Report, store
 from services.history.rebuild import Summary, Task, addresses_between, marked, rebuild
 from services.history.trial import Trial, trial
 from services.loader.marks import MarkingSink
 from services.sessionizer.core.policy import Rules, SourceRules
 from services.standalone.admin.arguments import optional, required
-from services.standalone.admin.beside import LiveFold
-from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command
 from services.standalone.admin.sources import source_named
 
@@ -43,7 +42,7 @@ class Imported(Struct, frozen=True):
     note: str = ""
 
 
-def import_file(context: AdminContext, args: dict[str, Any]) -> Imported:
+def import_file(context: Installation, args: dict[str, Any]) -> Imported:
     """Store a file's events, then rebuild the visitors they name and those linked to them."""
     source = source_named(context, args)
     path = Path(required(args, "file", str))
@@ -65,7 +64,7 @@ def import_file(context: AdminContext, args: dict[str, Any]) -> Imported:
     return Imported(source.name, report.events, report.rejected, report.named, rebuilt, note)
 
 
-def _soon_forgotten(context: AdminContext, oldest_ms: int | None) -> str:
+def _soon_forgotten(context: Installation, oldest_ms: int | None) -> str:
     """Say that raw events are older than they are kept: rules cannot be tried on them for long."""
     days = context.settings.events_keep_days
     if oldest_ms is None or context.clock.now_ms() - oldest_ms <= days * DAY_MS:
@@ -77,7 +76,7 @@ def _soon_forgotten(context: AdminContext, oldest_ms: int | None) -> str:
     )
 
 
-def rebuild_source(context: AdminContext, args: dict[str, Any]) -> Summary:
+def rebuild_source(context: Installation, args: dict[str, Any]) -> Summary:
     """Recompute a source from its stored events; ``dry_run`` only counts what would change.
 
     ``from_ms`` and ``to_ms`` choose the visitors with an event between; ``marked`` those whom late
@@ -94,7 +93,7 @@ def rebuild_source(context: AdminContext, args: dict[str, Any]) -> Summary:
     return summary
 
 
-def try_policy(context: AdminContext, args: dict[str, Any]) -> Trial:
+def try_policy(context: Installation, args: dict[str, Any]) -> Trial:
     """Recompute yesterday (or from-to) under another policy and show both; nothing is stored."""
     source = source_named(context, args)
     if optional(args, "policy", str) is None:
@@ -114,7 +113,7 @@ def try_policy(context: AdminContext, args: dict[str, Any]) -> Trial:
     return replace(tried, note=_nothing_kept(context, source, from_ms))
 
 
-def _nothing_kept(context: AdminContext, source: Source, from_ms: int) -> str:
+def _nothing_kept(context: Installation, source: Source, from_ms: int) -> str:
     """Say where raw events, which alone can be folded again, do not reach back to a time."""
     (kept,) = context.storage.query(queries.text("span"), {"source": source.name})
     days = context.settings.events_keep_days
@@ -134,7 +133,7 @@ def _nothing_kept(context: AdminContext, source: Source, from_ms: int) -> str:
     return f"source {source.name} has raw events from {day} on only: {why}"
 
 
-def _chosen(context: AdminContext, source: Source, args: dict[str, Any]) -> list[str] | None:
+def _chosen(context: Installation, source: Source, args: dict[str, Any]) -> list[str] | None:
     if optional(args, "marked", bool):
         return marked(context.storage, source.name)
     from_ms, to_ms = optional(args, "from_ms", int), optional(args, "to_ms", int)
@@ -144,7 +143,7 @@ def _chosen(context: AdminContext, source: Source, args: dict[str, Any]) -> list
     return addresses_between(context.storage, source.name, *bounds)
 
 
-def _rules(context: AdminContext, source: Source, args: dict[str, Any]) -> Rules:
+def _rules(context: Installation, source: Source, args: dict[str, Any]) -> Rules:
     text = optional(args, "policy", str)
     if text is None:
         return context.rules
@@ -152,20 +151,13 @@ def _rules(context: AdminContext, source: Source, args: dict[str, Any]) -> Rules
     return lambda _source: SourceRules(rules.policy, source.currency)
 
 
-def task_of(context: AdminContext, source: Source, rules: Rules) -> Task:
-    """Return a rebuild of now: versions above all that the fold has stated, below all it will."""
-    clock_ms = context.with_fold(lambda fold: fold.clock_ms)
-    meta = context.states.meta()
-    return Task(
-        source=source.name,
-        rules=rules,
-        as_of_ms=max(context.clock.now_ms(), clock_ms),
-        version=max(clock_ms << 20, meta.version if meta else 0),
-        live=LiveFold(context),
-    )
+def task_of(context: Installation, source: Source, rules: Rules) -> Task:
+    """Return a rebuild of now."""
+    now = context.standing()
+    return Task(source.name, rules, now.as_of_ms, now.version, now.live)
 
 
-def history_context(context: AdminContext, source: Source) -> Context:
+def history_context(context: Installation, source: Source) -> Context:
     """Return what normalisation is told of events of any age that come from no request."""
     now_ms = context.clock.now_ms()
     salts = context.catalog.salts(now_ms)
@@ -183,7 +175,7 @@ def _random_id() -> str:
     return str(uuid.uuid4())
 
 
-def write_rows(context: AdminContext, table: str, lines: list[bytes]) -> None:
+def write_rows(context: Installation, table: str, lines: list[bytes]) -> None:
     """Insert rows, once the sealed buckets they change are marked."""
     MarkingSink(context.storage, context.clock).insert(table, lines, "")
 

@@ -13,12 +13,12 @@ from schemas.normalise import normalise
 from schemas.refusal import Refusal
 from services.common.errors import InvalidError
 from services.common.ports import Outgoing
+from services.history.installation import Installation
 from services.history.rebuild import rebuild
 from services.loader.event_rows import rows_of_events
 from services.metrics_api.times import rfc3339
 from services.standalone.admin import queries
 from services.standalone.admin.arguments import optional, required
-from services.standalone.admin.context import AdminContext
 from services.standalone.admin.history import history_context, task_of, write_rows
 from services.standalone.admin.registry import Command
 from services.standalone.admin.sources import source_named
@@ -41,7 +41,7 @@ class Retried(Struct):
     refused: list[StillRefused] = field(default_factory=list)
 
 
-def list_letters(context: AdminContext, args: dict[str, Any]) -> list[Letter]:
+def list_letters(context: Installation, args: dict[str, Any]) -> list[Letter]:
     """Return refused items, the newest first."""
     if optional(args, "source", str) is None:
         sources = [source.name for source in context.catalog.sources()]
@@ -59,12 +59,12 @@ def list_letters(context: AdminContext, args: dict[str, Any]) -> list[Letter]:
     return [_shown(letter) for letter in found]
 
 
-def show_letter(context: AdminContext, args: dict[str, Any]) -> Letter:
+def show_letter(context: Installation, args: dict[str, Any]) -> Letter:
     """Return one refused item whole."""
     return _shown(_letters(context, [required(args, "id", str)])[0])
 
 
-def retry(context: AdminContext, args: dict[str, Any]) -> Retried:
+def retry(context: Installation, args: dict[str, Any]) -> Retried:
     """Judge letters again as if they came now; what passes goes into the log and leaves the list.
 
     An event that is too old for the live way by now goes the way of history instead.
@@ -79,7 +79,7 @@ def retry(context: AdminContext, args: dict[str, Any]) -> Retried:
     return result
 
 
-def _retry(context: AdminContext, letter: Letter) -> str | None:
+def _retry(context: Installation, letter: Letter) -> str | None:
     """Return why a letter is still refused, None where it was taken."""
     source = context.catalog.source(letter["source"])
     if source is None:
@@ -95,7 +95,7 @@ def _retry(context: AdminContext, letter: Letter) -> str | None:
     return None
 
 
-def _take(context: AdminContext, event: Event) -> None:
+def _take(context: Installation, event: Event) -> None:
     if context.clock.now_ms() - event.ts_ms <= LIVE_MAX_AGE_MS:
         line = msgspec.json.encode(event)
         context.log.append([Outgoing(event.source, address_of(event), line)])
@@ -109,7 +109,7 @@ def _take(context: AdminContext, event: Event) -> None:
     rebuild(context.storage, task, write, [address_of(event)], context.progress)
 
 
-def _letters(context: AdminContext, ids: list[str]) -> list[Letter]:
+def _letters(context: Installation, ids: list[str]) -> list[Letter]:
     found = context.storage.query(queries.text("letters_by_id"), {"ids": ids})
     missing = set(ids).difference(letter["id"] for letter in found)
     if missing:

@@ -1,8 +1,7 @@
 """What a visitor's live state at rest holds open, and since when."""
 
-from services.history.cut import NEVER
 from services.sessionizer.core.codec import Codec
-from services.sessionizer.core.state import unresolved
+from services.sessionizer.core.state import NEVER, unresolved
 
 
 def open_since_ms(state: bytes | None) -> int:
