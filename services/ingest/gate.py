@@ -17,7 +17,7 @@ class Gate:
     def __init__(
         self, publisher: KafkaPublisher, catalog: Catalog, clock: Clock, metrics: Metrics
     ) -> None:
-        """Look at the producer, and at the day's salt, without which no visitor can be hidden."""
+        """Look at the log's writer, and at the day's salt: without one no visitor is hidden."""
         self._publisher = publisher
         self._catalog = catalog
         self._clock = clock
@@ -25,8 +25,8 @@ class Gate:
 
     def shut(self) -> str:
         """Return why nothing can be taken; "" where it can."""
-        if self._publisher.disconnected:
-            return self._publisher.disconnected
+        if self._publisher.shut:
+            return self._publisher.shut
         try:
             self._catalog.salts(self._clock.now_ms())
         except UnavailableError as error:

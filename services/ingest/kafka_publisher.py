@@ -7,6 +7,8 @@ Rules of this file:
   one batch on its way at most (``lanes``).
 - Nobody waits longer than ``PATIENCE_SECONDS``. A partition whose batch is unanswered for
   ``STUCK_SECONDS`` refuses at once; the batch on its way is the probe that opens it again.
+- Where nothing has been answered that long, every partition refuses, also those not tried since: a
+  broker that is gone is found out once, not once a partition. The next answer ends it.
 - Every byte that waits or is on its way counts; what does not fit is refused.
 - A tick goes to each partition that was quiet for a second, only while ``accepting``: no ingest,
   no time.
@@ -72,6 +74,8 @@ class KafkaPublisher:
         self.bytes = 0
         self.stuck = 0
         self.append_ms = 0
+        self._answered_at = 0.0
+        self._silent = False
 
     # -- life
 
@@ -107,17 +111,17 @@ class KafkaPublisher:
             self.bytes -= lane.give_up(float("inf"), _too_late)
 
     @property
-    def disconnected(self) -> str:
-        """Say why there is no producer now; "" where there is one."""
+    def shut(self) -> str:
+        """Say why nothing at all can be written now; "" where something can."""
+        if self._silent and not self._producer.trouble:
+            return f"Kafka has not answered for {STUCK_SECONDS} s or more"
         return self._producer.trouble
 
     @property
     def trouble(self) -> str:
         """Say why nothing can be written now; "" when all is well."""
-        if self._producer.trouble:
-            return self._producer.trouble
-        if not self.stuck:
-            return ""
+        if self.shut or not self.stuck:
+            return self.shut
         return f"{self.stuck} partitions have not answered for {STUCK_SECONDS} s or more"
 
     # -- the ports
@@ -161,8 +165,8 @@ class KafkaPublisher:
         return request.future
 
     def _check(self, lanes: Iterable[Lane], now: float) -> None:
-        if self._producer.trouble:
-            raise UnavailableError(self._producer.trouble)
+        if self._silent or self._producer.trouble:
+            raise UnavailableError(self.shut)
         for lane in lanes:
             if lane.away_for(now) > STUCK_SECONDS:
                 raise UnavailableError(f"{lane.topic}-{lane.partition} does not answer")
@@ -206,7 +210,8 @@ class KafkaPublisher:
         if error is not None or flight.cancelled():
             self._lost(lane, UnavailableError(f"Kafka did not take a batch: {error!r}"))
             return
-        now = asyncio.get_running_loop().time()
+        now = self._answered_at = asyncio.get_running_loop().time()
+        self._silent = False
         append_ms = flight.result().timestamp
         self.append_ms = max(self.append_ms, append_ms)
         if self._metrics is not None:
@@ -233,7 +238,10 @@ class KafkaPublisher:
             now = loop.time()
             for lane in self._lanes():
                 self.bytes -= lane.give_up(now - PATIENCE_SECONDS, _too_late)
-            self.stuck = sum(lane.away_for(now) > STUCK_SECONDS for lane in self._lanes())
+            stuck = [lane for lane in self._lanes() if lane.away_for(now) > STUCK_SECONDS]
+            self.stuck = len(stuck)
+            # One sent before the last answer may have a leader that is gone while others are here.
+            self._silent = any(lane.sent_at > self._answered_at for lane in stuck)
             if self._accepting and not self._producer.trouble:
                 self._tick(now)
 

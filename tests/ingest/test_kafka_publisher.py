@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -141,6 +141,48 @@ async def test_a_broker_that_hangs_is_answered_in_time_and_holds_no_memory(broke
         assert_nothing_lost(again, await read_all(settings, "events"))
 
 
+async def test_a_broker_that_is_gone_is_found_out_once_and_then_refuses_at_once(
+    broker: Broker,
+) -> None:
+    settings = settings_for(broker.address)
+    letter = DeadLetter(
+        id="x", source="shop", received_ms=1, code="invalid_json", field="", message="",
+        original="{",
+    )  # fmt: skip
+    async with publishing(settings) as publisher:
+        await publisher.publish([outgoing("v1", 0)])
+        broker.send(signal.SIGSTOP)
+        try:
+            with pytest.raises(UnavailableError):
+                await publisher.publish([outgoing("v1", 1)])
+            async with asyncio.timeout(WAIT):
+                while not publisher.shut:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.05)
+            held = publisher.bytes
+            for n in range(20):  # of every partition, most never tried since the broker hangs
+                assert_raised_before_any_wait(publisher.publish([outgoing(f"v{n}", 2)]))
+                assert_raised_before_any_wait(
+                    publisher.keep([msgspec.structs.replace(letter, id=f"{n}")])
+                )
+            assert publisher.bytes == held
+        finally:
+            broker.send(signal.SIGCONT)
+        async with asyncio.timeout(WAIT):
+            while publisher.trouble:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.05)
+        await publisher.publish([outgoing("v2", 3)])
+
+
+def assert_raised_before_any_wait(call: Coroutine[Any, Any, Any]) -> None:
+    """Fail where a call gives way to others before it refuses; no clock can tell that."""
+    try:
+        call.send(None)
+    except UnavailableError:
+        return
+    call.close()
+    raise AssertionError("it waits")
+
+
 async def test_what_does_not_fit_into_memory_is_refused_at_once(broker: Broker) -> None:
     settings = settings_for(broker.address, in_flight_bytes=1_000_000)
     async with publishing(settings) as publisher:
@@ -186,7 +228,7 @@ async def test_an_ingest_that_starts_before_its_broker_takes_events_once_it_is_t
         await publisher.publish([outgoing("v1", 0)])
     await asyncio.to_thread(broker.start)
     async with asyncio.timeout(WAIT):
-        while publisher.disconnected:  # noqa: ASYNC110 - it tells nobody when it is back
+        while publisher.shut:  # noqa: ASYNC110 - it tells nobody when it is back
             await asyncio.sleep(0.05)
     load = Load(sending(publisher), 1)
     load.start()

@@ -23,7 +23,6 @@ class Load:
         self._send = send
         self.acknowledged: dict[str, int] = {f"v{n}": 0 for n in range(visitors)}
         self.refused = 0
-        self._refusals: list[float] = []
         self._going = True
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -50,19 +49,12 @@ class Load:
         while self.refused < wanted:  # noqa: ASYNC110 - one waits, many refuse
             await asyncio.sleep(PAUSE_SECONDS)
 
-    def refused_after(self, share: float) -> float:
-        """Return the seconds within which a share of the refusals came."""
-        return sorted(self._refusals)[int(share * (len(self._refusals) - 1))]
-
     async def _shop(self, visitor: str) -> None:
-        loop = asyncio.get_running_loop()
         while self._going:
-            began = loop.time()
             try:
                 await self._send(visitor, self.acknowledged[visitor])
             except RetryableError:
                 self.refused += 1
-                self._refusals.append(loop.time() - began)
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 self.acknowledged[visitor] += 1
