@@ -4,7 +4,7 @@ It starts and serves while ClickHouse or Kafka are away: what needs them answers
 Stop (SIGTERM, SIGINT): not ready, streams end, requests under way get their answers.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import cache
 
@@ -51,7 +51,7 @@ def run(settings: Settings) -> int:
         address = closing.enter_context(listen(settings.host, settings.port))
         catalog = open_catalog(settings, SystemClock())
         closing.callback(catalog.close)
-        app = create_part(settings, catalog)
+        app = create_part(settings, catalog, lambda: server.stopping)
         log = logging.get("metrics-api")
         host, port = address.getsockname()[:2]
         server = Server(
@@ -64,8 +64,13 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def create_part(settings: Settings, catalog: Catalog) -> FastAPI:
-    """Return the app on the distributed parts; they connect when it starts, or is first asked."""
+def create_part(
+    settings: Settings, catalog: Catalog, stopping: Callable[[], bool] = lambda: False
+) -> FastAPI:
+    """Return the app on the distributed parts; they connect when it starts, or is first asked.
+
+    ``stopping`` tells that the process drains.
+    """
     policy = read_policy(settings.policy) if settings.policy else Policy()
     cluster = settings.clickhouse_cluster
     storage = open_storage(
@@ -74,6 +79,7 @@ def create_part(settings: Settings, catalog: Catalog) -> FastAPI:
     spread = CLUSTER if cluster else {}
     reads = AsyncClickHouse(address_of(settings.clickhouse), {**spread, **READ_LIMITS}, POOL)
     live = RemoteLive(settings)
+    hops = TopicHops(settings, stopping)
 
     @cache
     def unlimited() -> ClickHouse:
@@ -84,6 +90,7 @@ def create_part(settings: Settings, catalog: Catalog) -> FastAPI:
         async with AsyncExitStack() as stack:
             stack.callback(storage.close)
             stack.push_async_callback(reads.close)
+            stack.push_async_callback(hops.close)
             await stack.enter_async_context(live)
             yield
 
@@ -95,7 +102,7 @@ def create_part(settings: Settings, catalog: Catalog) -> FastAPI:
         rules=CatalogRules(catalog, policy),
         clock=SystemClock(),
         forget=StorageForget(unlimited),
-        health=TopicHops(settings),
+        health=hops,
         metrics=Metrics(),
         settings=ApiSettings(
             open_reads=is_loopback(settings.host)

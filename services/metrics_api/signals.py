@@ -121,8 +121,10 @@ async def stream_signals(
     )
     stream = _stream(parts, question, last_event_id)
     settings = parts.settings
-    chunks = with_keep_alive(stream.chunks(), settings.keep_alive_s)
-    return EventStream(chunks, settings.stream_stall_s, stream.count_cut)
+    chunks = stream.chunks()
+    first = await anext(chunks)  # what cannot be followed is refused before the answer begins
+    alive = with_keep_alive(chunks, settings.keep_alive_s, first)
+    return EventStream(alive, settings.stream_stall_s, stream.count_cut)
 
 
 @router.get("/v1/signals/{signal_id}", responses=described(Signal))

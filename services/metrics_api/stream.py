@@ -14,6 +14,7 @@ A client that reads too slowly is cut off, and loses nothing either: it resumes 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from msgspec import Struct
 from starlette.types import Message, Send
 
 from schemas.rows import SignalRow
+from services.common.errors import MovingError
 from services.metrics_api.follow import Follower
 from services.metrics_api.parts import Parts
 from services.metrics_api.shapes import Signal, shape
@@ -136,13 +138,14 @@ class Stream:
             return
 
     async def _followed(self, follower: Follower) -> AsyncIterator[bytes]:
-        wait = self._parts.settings.stream_poll_s if self._question.live else None
+        looks = Looks(self._parts.settings.stream_poll_s if self._question.live else None)
         while not follower.overflow:
-            try:
-                row = await follower.next(wait)
-            except TimeoutError:
+            if looks.due():
                 for data in await self._unsettled():
                     yield data
+            try:
+                row = await follower.next(looks.wait())
+            except TimeoutError:
                 continue
             if row is None:
                 return
@@ -167,12 +170,37 @@ class Stream:
 
     async def _unsettled(self) -> list[bytes]:
         """Return what only waiting events have made and was not shown yet; it has no id."""
-        found = await self._parts.live.signals(self._question.source)
+        try:
+            found = await self._parts.live.signals(self._question.source)
+        except MovingError:
+            return []  # they are shown once somebody has them again
         rows = [msgspec.convert(row, SignalRow, strict=False) for row in found]
         fresh = [r for r in rows if r.signal_id not in self._shown and self._question.wants(r)]
         # Only what still waits is remembered, so that a long stream does not grow.
         self._shown = {row.signal_id for row in rows}
         return [chunk(row) for row in fresh]
+
+
+class Looks:
+    """When to look at what is unsettled: every so many seconds, however busy the signals are.
+
+    ``every_s`` None never looks.
+    """
+
+    def __init__(self, every_s: float | None) -> None:
+        self._every_s = every_s
+        self._next = time.monotonic()
+
+    def due(self) -> bool:
+        """Tell whether to look now; then the next time is one period away."""
+        if self._every_s is None or time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + self._every_s
+        return True
+
+    def wait(self) -> float | None:
+        """Return the seconds until the next look, None where none comes."""
+        return None if self._every_s is None else max(0.0, self._next - time.monotonic())
 
 
 def place_of_row(row: SignalRow) -> str:
@@ -219,10 +247,14 @@ class EventStream(StreamingResponse):
             await self._chunks.aclose()
 
 
-async def with_keep_alive(chunks: AsyncGenerator[bytes], every_s: float) -> AsyncGenerator[bytes]:
-    """Yield the chunks, and a comment whenever none came for so long."""
+async def with_keep_alive(
+    chunks: AsyncGenerator[bytes], every_s: float, first: bytes = b""
+) -> AsyncGenerator[bytes]:
+    """Yield what came first and the chunks, and a comment whenever none came for so long."""
     pending: asyncio.Task[bytes] | None = None
     try:
+        if first:
+            yield first
         while True:
             pending = pending or asyncio.create_task(_next(chunks))
             done, _ = await asyncio.wait({pending}, timeout=every_s)

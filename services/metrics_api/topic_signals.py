@@ -1,5 +1,6 @@
 """``SignalLog`` on the topic of signals: one reader a client, which belongs to no group."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -19,6 +20,8 @@ MARK = "k"
 MOST = 200
 """Clients at a time; each reads the whole topic from where it stands."""
 POLL_MS = 500
+PATIENCE_SECONDS = 10.0
+"""For brokers to say where a client's place is; then it is told to come again."""
 _offsets = msgspec.msgpack.Decoder(list[int])
 
 
@@ -66,7 +69,8 @@ class TopicSignals:
         older than what the topic keeps, ``UnavailableError`` where Kafka does not answer.
         """
         async with self._reader() as consumer:
-            offsets = await self._start(consumer, after, since_ms)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                offsets = await self._start(consumer, after, since_ms)
             yield Told(place_text(offsets), b"")
             while not self._closed:
                 found = await consumer.getmany(timeout_ms=POLL_MS)
@@ -83,14 +87,17 @@ class TopicSignals:
         consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             isolation_level="read_committed",
-            auto_offset_reset="earliest",
+            # Whom retention overtakes is cut off, and told when it comes again with its place.
+            auto_offset_reset="none",
             enable_auto_commit=False,
         )
         self._readers += 1
         try:
-            await consumer.start()
-            consumer.assign(self._partitions)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await consumer.start()
             yield consumer
+        except TimeoutError as error:
+            raise UnavailableError(f"Kafka does not answer in {PATIENCE_SECONDS} s") from error
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not answer: {error!r}") from error
         finally:
@@ -104,17 +111,29 @@ class TopicSignals:
         end = await consumer.end_offsets(self._partitions)
         if after:
             offsets = offsets_of(after, len(self._partitions))
-            if any(at < first[one] for one, at in zip(self._partitions, offsets, strict=True)):
-                raise InvalidError(
-                    "Last-Event-ID is older than what Kafka keeps (WAYMARK_KAFKA_KEEP_HOURS): read "
-                    "/v1/signals?from=… up to now, then follow without it"
-                )
+            for one, at in zip(self._partitions, offsets, strict=True):
+                _check(at, first[one], end[one])
         elif since_ms is not None:
             found = await consumer.offsets_for_times(dict.fromkeys(self._partitions, since_ms))
             places = {one: at.offset for one, at in found.items() if at is not None}
             offsets = [places.get(one, end[one]) for one in self._partitions]
         else:
             offsets = [end[one] for one in self._partitions]
+        consumer.assign(self._partitions)
         for one, at in zip(self._partitions, offsets, strict=True):
             consumer.seek(one, at)
         return offsets
+
+
+def _check(at: int, first: int, end: int) -> None:
+    """Refuse a place whose signals are gone, or that is of topics made before these."""
+    if at < first:
+        raise InvalidError(
+            "Last-Event-ID is older than what Kafka keeps (WAYMARK_KAFKA_KEEP_HOURS): read "
+            "/v1/signals?from=… up to now, then follow without it"
+        )
+    if at > end:
+        raise InvalidError(
+            "Last-Event-ID is of topics that are no more: read /v1/signals?from=… up to now, "
+            "then follow without it"
+        )

@@ -18,6 +18,7 @@ from services.metrics_api.stream import (
     BATCH,
     CLOCK_BITS,
     RETRY_MS,
+    Looks,
     Place,
     Question,
     Stream,
@@ -38,14 +39,21 @@ class TopicStream(Stream):
         self._from = after if isinstance(after, str) else ""
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield the stream's bytes until it is cut off or the service stops."""
-        yield f"retry: {RETRY_MS}\n\n".encode()
+        """Yield the stream's bytes until it is cut off or the service stops.
+
+        The log is asked first, so that a place it cannot go on from is an answer, not a broken
+        stream.
+        """
         since_ms = self._after.version >> CLOCK_BITS if self._resumes else None
-        if self._resumes:
-            async for data in self._stored_before():
-                yield data
         told = self._log.follow(self._from, since_ms)
         try:
+            begin = await anext(told)
+            yield f"retry: {RETRY_MS}\n\n".encode()
+            if self._resumes:
+                async for data in self._stored_before():
+                    yield data
+            # An id without data shows nothing, yet lets a client resume that never got a signal.
+            yield f"id: {begin.place}\n\n".encode()
             async for data in self._told(told):
                 yield data
         finally:
@@ -63,28 +71,23 @@ class TopicStream(Stream):
 
     async def _told(self, told: AsyncGenerator[Told]) -> AsyncIterator[bytes]:
         """Yield what the log tells, and, where asked for, what is unsettled in between."""
-        wait = self._parts.settings.stream_poll_s if self._question.live else None
+        looks = Looks(self._parts.settings.stream_poll_s if self._question.live else None)
         coming = asyncio.ensure_future(anext(told, None))
         try:
             while True:
-                done, _ = await asyncio.wait({coming}, timeout=wait)
-                if not done:
+                if looks.due():
                     for data in await self._unsettled():
                         yield data
+                done, _ = await asyncio.wait({coming}, timeout=looks.wait())
+                if not done:
                     continue
                 one = coming.result()
                 if one is None:
                     return
-                if data := self._shown_of(one):
-                    yield data
+                row = ROW.decode(one.line)
+                if self._question.wants(row):
+                    yield chunk(row, one.place)
                 coming = asyncio.ensure_future(anext(told, None))
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
-
-    def _shown_of(self, one: Told) -> bytes:
-        if not one.line:
-            # An id without data shows nothing, yet lets a client resume that never got a signal.
-            return f"id: {one.place}\n\n".encode()
-        row = ROW.decode(one.line)
-        return chunk(row, one.place) if self._question.wants(row) else b""
