@@ -56,7 +56,7 @@ Friction = Literal[
     "support_sought",
 ]
 OrderRowKind = Literal["order", "refund", "cancel"]
-FlagKind = Literal["late", "late_order", "stateless", "shared_alias"]
+FlagKind = Literal["late", "late_order", "stateless", "shared_alias", "busy"]
 
 
 class PageVisit(Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""Commands on the catalog of a distributed installation, which lives in Kafka."""
+"""Commands on a distributed installation: its catalog lives in Kafka, its history in ClickHouse."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,28 +8,56 @@ from msgspec import Struct
 from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
+from services.common.ports import Progress
 from services.common.settings import Settings
-from services.standalone.admin import sources
+from services.history.distributed.forget import forget
+from services.history.distributed.installation import Distributed, opened
+from services.standalone.admin import history, letters, sources
+from services.standalone.admin.arguments import optional
 
 
 class _Context(Struct, frozen=True):
     catalog: Catalog
 
 
-def call_shared(settings: Settings, command: str, args: Mapping[str, Any]) -> Any:
-    """Run the command on the topic's catalog; every part knows the result within a second."""
+def call_shared(
+    settings: Settings, command: str, args: Mapping[str, Any], progress: Progress
+) -> Any:
+    """Run the command on the installation; what it changes every part knows within a second."""
+    if command in _ON_HISTORY:
+        with opened(settings, progress) as installation:
+            return _ON_HISTORY[command](installation, dict(args))
     catalog = open_catalog(settings, SystemClock())
     try:
-        handler = _HANDLERS[command]
-        return handler(_Context(catalog), dict(args))
+        return _ON_CATALOG[command](_Context(catalog), dict(args))
     finally:
         catalog.close()
 
 
-_HANDLERS = {
+def _forget(here: Distributed, args: dict[str, Any]) -> dict[str, int]:
+    return forget(
+        here.log,
+        here.storage,
+        here.clock,
+        sources.source_named(here, args).name,
+        visitor_id=optional(args, "visitor_id", str) or "",
+        user_id=optional(args, "user_id", str) or "",
+    )
+
+
+_ON_CATALOG = {
     "sources.ls": sources.list_sources,
     "sources.set": sources.set_source,
     "keys.ls": sources.list_keys,
     "keys.create": sources.create_key,
     "keys.revoke": sources.revoke_key,
+}
+_ON_HISTORY = {
+    "import": history.import_file,
+    "rebuild": history.rebuild_source,
+    "policy.try": history.try_policy,
+    "dlq.ls": letters.list_letters,
+    "dlq.show": letters.show_letter,
+    "dlq.retry": letters.retry,
+    "forget": _forget,
 }

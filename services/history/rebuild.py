@@ -16,9 +16,11 @@ so many at a time that no hold lasts a second.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from schemas.event import Event, address_of
+from schemas.rows import FlagRow
 from services.common.ports import Progress, Storage, nothing
 from services.history import queries
 from services.history.beside import Live, NothingLive, View, Watch
@@ -88,7 +90,7 @@ def rebuild(
         if len(left) <= FEW:
             break
     if left:
-        rebuilding.held(left)
+        rebuilding.leave(rebuilding.held(left))
     return summary
 
 
@@ -126,23 +128,49 @@ class _Rebuilding(Struct, frozen=True):
         self.progress(len(portions), len(portions), "rebuild")
         return moved
 
-    def held(self, addresses: Collection[str]) -> None:
-        """Rebuild those who never rest, under one short hold after the other."""
+    def held(self, addresses: Collection[str]) -> set[str]:
+        """Rebuild those who never rest, under one short hold after the other; return who is left.
+
+        Where nothing can be held, whoever moves still is left too.
+        """
         live, source = self.task.beside(), self.task.source
+        left: set[str] = set()
         busy = 0
         for portion in small_portions(self.storage, source, addresses, HELD_EVENTS):
             if portion.events > HELD_EVENTS:
                 busy += len(portion.addresses)
+                left.update(portion.addresses)
                 continue
             with live.watched() as watch:
                 watch.settle()  # so that the hold has little left to bring into storage
             with live.held() as watch:
-                self.round(watch, portion.addresses)
+                left |= self.round(watch, portion.addresses)
+        notes = []
         if busy:
+            notes.append(f"{busy} visitors of more than {HELD_EVENTS} events, alone or linked,")
+        if len(left) > busy:
+            notes.append(f"{len(left) - busy} visitors")
+        if notes:
             self.summary.note = (
-                f"{busy} visitors of more than {HELD_EVENTS} events, alone or linked, were busy "
-                "all along and are left as they stand: rebuild again when they are not"
+                f"{' and '.join(notes)} were busy all along and are left to the nightly rebuild"
             )
+        return left
+
+    def leave(self, addresses: Collection[str]) -> None:
+        """Mark visitors for the nightly rebuild; the mark goes once nothing of theirs is open."""
+        marks = [
+            FlagRow(
+                source=self.task.source,
+                visitor_id=address,
+                event_id="",
+                ts_ms=self.task.as_of_ms,
+                flag="busy",
+                version=self.task.version,
+            )
+            for address in sorted(addresses)
+        ]
+        if self.write is not None and marks:
+            self.write("event_flags", [msgspec.json.encode(mark) for mark in marks])
 
     def _portion(self, watch: Watch, portion: Portion) -> frozenset[str]:
         watch.settle()

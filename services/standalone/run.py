@@ -15,10 +15,10 @@ from services.common.garbage import collect_seldom
 from services.common.server import Server, listen
 from services.common.settings import Settings
 from services.demo.thread import Demo
+from services.history.nightly import Nightly
 from services.standalone.admin.call import Runner
 from services.standalone.admin.commands import all_commands
 from services.standalone.app import create_app, open_reads
-from services.standalone.chores import Nightly
 from services.standalone.control import ControlServer
 from services.standalone.folder import Folder, FolderLock
 from services.standalone.parts import Parts, open_parts

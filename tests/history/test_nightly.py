@@ -11,9 +11,9 @@ from schemas.context import Context
 from schemas.normalise import Prepared, prepare
 from services.common.ports import Outgoing
 from services.common.sites import site_of
+from services.history.nightly import Nightly
 from services.standalone.admin.call import Runner
 from services.standalone.admin.commands import all_commands
-from services.standalone.chores import Nightly
 from services.standalone.parts import Parts
 from tests.history.installation import installation, rows
 from tests.support.clock import ManualClock

@@ -13,9 +13,9 @@ from services.common.catalog_rows import Source
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.errors import UnavailableError
 from services.common.ports import Outgoing
+from services.history.nightly import Nightly
 from services.loader.chores import Sealing, StorageRetention
 from services.loader.migrate import migrate
-from services.standalone.chores import Nightly
 from services.standalone.log import SqliteLog
 from services.standalone.upkeep import Upkeep
 from tests.support.clock import ManualClock
