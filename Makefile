@@ -1,10 +1,10 @@
-# One line each: make run | kafka | cluster | run-distributed | env | test | lint | bench | docs | lock | install | clean
+# One line each: make run | kafka | cluster | run-distributed | env | test | chaos | lint | bench | docs | lock | install | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run kafka cluster env run-distributed test-compose check-image test lint fix bench bench-kafka docs lock install clean
+.PHONY: run kafka cluster env run-distributed test-compose check-image test lint fix bench bench-kafka chaos docs lock install clean
 
 run: $(STAMP) ## start everything with a simulated shop on ./waymark-data
 	$(BIN)/waymark run --demo
@@ -46,6 +46,9 @@ bench: $(STAMP) ## print the figures, each beside its baseline
 
 bench-kafka: $(STAMP) ## print the figures on a real Kafka, each beside its peers (Java 17)
 	$(BIN)/python -m benchmarks.kafka
+
+chaos: $(STAMP) ## kill parts at random under load, 200 times, and compare all with what was sent (Java 17)
+	$(BIN)/python -m tests.chaos
 
 docs: $(STAMP) ## make the generated pages and schemas anew
 	$(BIN)/python -m docs.generate

@@ -1,0 +1,87 @@
+"""Parts die, stand still and come back under load; the host's clock jumps. All is as it was sent.
+
+The long run is ``make chaos``. ``WAYMARK_TEST_SEED`` repeats a run.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.kafka.broker import free_ports
+from tests.chaos.again import read_again
+from tests.chaos.city import KEY, city, tended
+from tests.chaos.clock import SteppedIngest, library
+from tests.chaos.contents import SOURCE
+from tests.chaos.run import Plan, rage
+from tests.chaos.storefront import Storefront
+from tests.chaos.verdict import at_rest
+from tests.support.kafka import read_all
+
+KILLS = 15
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def seed() -> int:
+    found = int(os.environ.get("WAYMARK_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
+    say(f"seed {found}")
+    return found
+
+
+def say(what: str) -> None:
+    """Print: it is shown where the test fails."""
+    sys.stdout.write(f"{what}\n")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_fifteen_kills_lose_and_double_nothing_nor_does_reading_all_again(
+    seed: int, tmp_path: Path
+) -> None:
+    outcome = await rage(Plan(seed=seed, kills=KILLS), tmp_path, say, then=read_again)
+    say(str(outcome))
+    assert sum(outcome.kills.values()) >= KILLS
+    assert outcome.report.rows["carts"] > KILLS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_steps_of_the_ingest_hosts_clock_move_no_time_but_of_what_is_received_then(
+    seed: int, tmp_path: Path
+) -> None:
+    """A clock that is behind dates events back: whoever had come before is late, and marked.
+
+    The log's own clock is the brokers'; nobody is declared gone because of it.
+    """
+    shim = library(tmp_path)
+    with city(tmp_path) as made:
+        made.ingest = stepped = SteppedIngest(made, shim, free_ports(1)[0])
+        await asyncio.to_thread(made.start, 1)
+        front = Storefront(stepped.url, KEY, seed)
+        try:
+            async with tended(made):
+                front.open(per_second=5)
+                for off_ms in (0, HOUR_MS, 0, -HOUR_MS, 0):
+                    stepped.step(off_ms)
+                    await asyncio.sleep(6)
+                before = front.shoppers
+                await asyncio.sleep(5)
+                await front.close()
+                report = await at_rest(made.settings, front.acknowledged, 200, left_out=0.6)
+        finally:
+            await front.end()
+        flags = await read_all(made.settings, "flags")
+    say(str(report))
+    assert report.greatest_lag_ms > HOUR_MS, "the clock was behind"
+    assert report.flags.get("late"), "who had come before the step was marked"
+    assert not [
+        one for one in flags if any(_named(one.value, n) for n in range(before, front.shoppers))
+    ]
+
+
+def _named(flag: bytes, number: int) -> bool:
+    return f'"source":"{SOURCE}","visitor_id":"v{number}"'.encode() in flag
