@@ -124,6 +124,12 @@ class Settings(BaseSettings):
     kafka_min_insync: int = Field(
         1, ge=1, le=32, description="Copies that must have a write before it is acknowledged."
     )
+    kafka_patience_seconds: int = Field(
+        40,
+        ge=1,
+        description="Seconds a worker's write may wait for brokers before it ends itself, to be "
+        "started again.",
+    )
     kafka_keep_hours: int = Field(
         168, ge=1, description="Hours that events and rows stay in Kafka, whoever has read them."
     )

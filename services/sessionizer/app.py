@@ -11,6 +11,7 @@ worker would hold up every partition it has written to.
 """
 
 import asyncio
+import time
 from typing import Any
 
 import faust
@@ -34,13 +35,33 @@ REQUEST_SECONDS = 90
 COMMIT_SECONDS = 1.0
 COMMIT_PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 10.0
+BREATH_SECONDS = 0.02
 NEVER = 10.0**9
 
 
 def make_app(settings: Settings, owners: Owners, on_fatal: OnFatal) -> "tuple[faust.App, Reader]":
     """Return an app that feeds the owners from the log, and its reader; nothing runs yet."""
+    app = _app(settings)
+    events = app.topic(topic_name(settings, "events"), **RAW, acks=False)
+    _table(app, settings, owners, on_fatal)
+    reader = Reader(app, settings, owners)
+
+    @app.on_partitions_revoked.connect
+    async def freeze(*_: Any, **_options: Any) -> None:
+        await loudly(owners.freeze(), on_fatal)
+        await owners.tell(reader.commit)
+
+    @app.agent(events, concurrency=1, name="sessionizer")
+    async def fold(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await loudly(reader.take(event.message), on_fatal)
+
+    return app, reader
+
+
+def _app(settings: Settings) -> faust.App:
     options = client_options(settings)
-    app = faust.App(
+    return faust.App(
         group_of(settings),
         broker=";".join(f"kafka://{server}" for server in options["bootstrap_servers"]),
         broker_credentials=_credentials(options),
@@ -59,21 +80,6 @@ def make_app(settings: Settings, owners: Owners, on_fatal: OnFatal) -> "tuple[fa
         topic_disable_leader=True,
         web_enabled=False,
     )
-    events = app.topic(topic_name(settings, "events"), **RAW, acks=False)
-    _table(app, settings, owners, on_fatal)
-    reader = Reader(app, settings, owners)
-
-    @app.on_partitions_revoked.connect
-    async def freeze(*_: Any, **_options: Any) -> None:
-        await loudly(owners.freeze(), on_fatal)
-        await owners.tell(reader.commit)
-
-    @app.agent(events, concurrency=1, name="sessionizer")
-    async def fold(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await loudly(reader.take(event.message), on_fatal)
-
-    return app, reader
 
 
 RAW: dict[str, Any] = {
@@ -133,6 +139,7 @@ class Reader:
         self._settings = settings
         self._owners = owners
         self._topic = topic_name(settings, "events")
+        self._breathed_at = 0.0
 
     async def take(self, message: Any) -> None:
         """Have a record folded by its partition's owner, unless that cannot be now.
@@ -144,9 +151,15 @@ class Reader:
             return
         if not owner.sure and not await self._is_next(owner, message.offset):
             return
-        owner.take(message.offset, round(message.timestamp * 1000), message.value)
-        if owner.full:
-            await owner.room()
+        if await owner.room_for(message.value):
+            owner.take(message.offset, round(message.timestamp * 1000), message.value)
+        await self._breathe()
+
+    async def _breathe(self) -> None:
+        """Let the loop turn: while records lie ready, an agent would never wait by itself."""
+        if time.monotonic() - self._breathed_at > BREATH_SECONDS:
+            await asyncio.sleep(0)
+            self._breathed_at = time.monotonic()
 
     async def _is_next(self, owner: Owner, offset: int) -> bool:
         """Tell whether no record lies between the owner's last and this one; if so, it is sure.

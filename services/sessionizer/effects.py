@@ -1,14 +1,15 @@
 """The effects of one owned partition, each group of records in one Kafka transaction.
 
-The producer's ``transactional.id`` is made of group and partition: starting it fences a former
-owner (a process that was stopped and continued can write no more) and aborts what that left open.
+The producer's ``transactional.id`` is made of prefix, group and partition: starting it fences a
+former owner (a process that was stopped and continued can write no more) and aborts what that left
+open; it leaves alone an installation with another prefix in the same cluster.
 One transaction holds changed states, outputs, forwards and the partition's meta; readers of any of
 them are read_committed and so see all of it or nothing.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from services.common.topics import MAX_RECORD_BYTES, TOPIC_OF_TABLE, topic_name
 
 META_KEY = b"__meta"
 """The key of a partition's meta in its changelog; a state's key has 0x1F in it."""
+POISON_KEY = b"__poison"
+"""The key of what is counted of poison, where there was any."""
 BATCH_BYTES = MAX_RECORD_BYTES * 7 // 8
 """Less than a topic takes, by more than what a batch adds to its records."""
 FORWARD_BYTES = 256 * 1024
@@ -52,9 +55,10 @@ class Effects:
         self._events = topic_name(settings, "events")
         self._producer = AIOKafkaProducer(
             **client_options(settings),
-            transactional_id=f"{group_of(settings)}-{number}",
+            transactional_id=f"{settings.kafka_prefix}-{group_of(settings)}-{number}",
             # With a linger, a second batch for a partition would wait for ever for its turn.
             linger_ms=0,
+            request_timeout_ms=settings.kafka_patience_seconds * 1_000,
             max_batch_size=BATCH_BYTES,
         )
 
@@ -66,12 +70,19 @@ class Effects:
         """Close; what is not committed is aborted by the next owner, or by its timeout."""
         await self._producer.stop()
 
-    async def write(self, changes: Changes) -> None:
-        """Store the changes in one transaction; any error leaves it open and is fatal."""
+    async def write(
+        self, changes: Changes, beside: Mapping[bytes, bytes | None] | None = None
+    ) -> None:
+        """Store the changes in one transaction; any error leaves it open and is fatal.
+
+        ``beside`` are entries of the changelog that are no states.
+        """
         await self._producer.begin_transaction()
+        targets = self._targets(changes)
+        targets[self._states] += (beside or {}).items()
         sending = [
             self._send(target, records, changes.meta.clock_ms)
-            for target, records in self._targets(changes).items()
+            for target, records in targets.items()
         ]
         await asyncio.gather(*sending)
         await self._producer.commit_transaction()

@@ -1,6 +1,6 @@
 """One owned partition: its fold, its states at rest, and the transactions between them.
 
-For each group of records (at most 25, or 100 ms), in this order:
+For each group of records (see ``group.py``, or 100 ms), in this order:
 
 1. Each record is screened and folded; the fold's overlay holds what changed.
 2. What changed is taken, with the meta that says how far it goes.
@@ -19,19 +19,24 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from services.common.ports import LogRecord, PartitionMeta
+from services.common.ports import Changes, LogRecord, PartitionMeta
 from services.sessionizer.core.admission import Poison
 from services.sessionizer.core.partition import Partition
-from services.sessionizer.effects import Effects
-from services.sessionizer.poison import Limit, Screen, letter
+from services.sessionizer.effects import POISON_KEY, Effects
+from services.sessionizer.group import Group
+from services.sessionizer.poison import Limit, letter, unfit
 from services.sessionizer.states import States
 from services.sessionizer.tally import Tally
 from services.sessionizer.watches import Watches
 
-GROUP_RECORDS = 25
-GROUP_SECONDS = 0.1
 META_SECONDS = 5.0
 """A commit that only moves the clock may wait: after a crash the ticks are read again."""
+BEHIND_SECONDS = 30.0
+"""So long a partition taken over refuses look-ups while it reads what its former owner had folded.
+
+That is about as much of the log as waits for its grace; after a longer absence old answers are
+better than none.
+"""
 
 
 class Held(Struct):
@@ -43,6 +48,7 @@ class Held(Struct):
     effects: Effects
     meta: PartitionMeta
     topic: str
+    end: int
 
 
 class Owner:
@@ -53,7 +59,7 @@ class Owner:
     record lies unread before the next one.
     """
 
-    def __init__(self, held: Held, screen: Screen, limit: Limit, tally: Tally) -> None:
+    def __init__(self, held: Held, limit: Limit, tally: Tally) -> None:
         """Go on after the meta's applied record."""
         self.number = held.number
         self.fold = held.fold
@@ -64,12 +70,13 @@ class Owner:
         self.watches = Watches()
         self._effects = held.effects
         self._topic = held.topic
-        self._screen = screen
+        self._end = held.end
         self._limit = limit
         self._tally = tally
         self._letters: list[bytes] = []
-        self._group = 0
-        self._group_at = self._saved_at = time.monotonic()
+        self._group = Group()
+        self._saved_at = time.monotonic()
+        self._behind_until = self._saved_at + BEHIND_SECONDS
         self._under_way: asyncio.Task[None] | None = None
 
     # -- folding
@@ -81,10 +88,8 @@ class Owner:
         """
         if offset <= self.last:
             return
-        if not self._group:
-            self._group_at = time.monotonic()
-        self._group += 1
-        reason = self._screen.reason(value)
+        self._group.add(value)
+        reason = unfit(value)
         if reason:
             # The clock goes on and the place is noted: an empty record does both.
             self.fold.apply(LogRecord(offset, append_ms, b""))
@@ -99,27 +104,38 @@ class Owner:
             self._letters.append(letter(self._topic, self.number, one, append_ms))
             self._tally.poison()
         if not is_tick:
-            self._limit.count(bool(poisons))
+            self._limit.count(self.last, bad=bool(poisons))
 
     # -- effects
 
     @property
-    def full(self) -> bool:
-        """Tell whether the group is to be stored before more is folded."""
-        return self._group >= GROUP_RECORDS
+    def behind(self) -> bool:
+        """Tell whether the state is older than what its former owner may have answered."""
+        if self.last < self._end - 1 and time.monotonic() < self._behind_until:
+            return True
+        self._end = 0
+        return False
 
     @property
     def due(self) -> bool:
         """Tell whether the group has waited long enough."""
-        return self._group > 0 and time.monotonic() - self._group_at >= GROUP_SECONDS
+        return self._group.due
 
     @property
     def waiting_seconds(self) -> float:
         """Return for how long the oldest record of the group has waited to be stored."""
-        return time.monotonic() - self._group_at if self._group else 0.0
+        return self._group.age
 
-    async def room(self) -> None:
-        """Begin to store the group, once the one before it is stored."""
+    async def room_for(self, value: bytes | None) -> bool:
+        """Have the group stored where it is too full for a record, once the one before it is.
+
+        Returns whether the record may be taken now: the group may have begun to rebalance.
+        """
+        while not self._group.fits(value):
+            await self._room()
+        return self.sure and not self.frozen
+
+    async def _room(self) -> None:
         if self._under_way is not None:
             await self._under_way
         self.store()
@@ -130,7 +146,12 @@ class Owner:
             return
         if self._under_way is not None:
             self._under_way.result()
-        self._under_way = asyncio.create_task(self._save(always=always))
+        # Taken at once, not when the task begins: on a busy loop the group would grow meanwhile.
+        group, self._group = self._group, Group()
+        changes = self._take(always=always)
+        self._under_way = None
+        if changes is not None:
+            self._under_way = asyncio.create_task(self._save(changes, group))
 
     async def flush(self) -> None:
         """Store all that is folded, and the meta in any case: a fenced owner learns of it here."""
@@ -148,30 +169,34 @@ class Owner:
         last = self.last
         if self._under_way is not None:
             await asyncio.shield(self._under_way)
-        if self._group:
+        if self._group.records:
             self.store()
         if self._under_way is not None:
             await asyncio.shield(self._under_way)
         return last
 
-    async def _save(self, *, always: bool) -> None:
+    def _take(self, *, always: bool) -> Changes | None:
+        """Return what is to be stored now, None where it may wait."""
         changes = self.fold.take()
         if self._letters:
             rows = changes.rows | {"dead_letters": self._letters}
             changes = msgspec.structs.replace(changes, rows=rows)
-        self._letters, self._group = [], 0
+            self._letters = []
         meta_due = time.monotonic() - self._saved_at >= META_SECONDS
-        if not (changes.states or changes.rows or changes.forwards or meta_due or always):
-            self.fold.committed()
-            return
+        if changes.states or changes.rows or changes.forwards or meta_due or always:
+            return changes
+        self.fold.committed()
+        return None
+
+    async def _save(self, changes: Changes, group: Group) -> None:
         began = time.monotonic()
-        await self._effects.write(changes)
+        await self._effects.write(changes, self._limit.changed(POISON_KEY))
         self.states.commit(changes.states)
         self.watches.note(changes.states)
         self.fold.committed()
         self.applied = changes.meta.applied
         self._saved_at = time.monotonic()
-        self._tally.stored(changes, self._saved_at - began)
+        self._tally.stored(changes, group, self._saved_at - began)
 
     async def close(self) -> None:
         """Stop the producer; what is not stored is the next owner's to make again."""

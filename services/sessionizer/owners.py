@@ -17,8 +17,8 @@ from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import Rules, Time
 from services.sessionizer.effects import Effects
 from services.sessionizer.owner import Held, Owner, place
-from services.sessionizer.poison import Limit, Screen
-from services.sessionizer.restore import Restored, changelog_ends, restore
+from services.sessionizer.poison import Home, Limit
+from services.sessionizer.restore import Restored, ends_of, restore
 from services.sessionizer.states import States
 from services.sessionizer.tally import Tally
 
@@ -51,13 +51,22 @@ class Owners:
         self.changed = asyncio.Event()
 
     def live(self, number: int) -> Owner | None:
-        """Return the owner of a partition that can be asked now, None where it is not here."""
+        """Return the owner of a partition that folds now, None where it is not here."""
         owner = self.by_number.get(number)
         return None if owner is None or owner.frozen else owner
 
     def every(self) -> list[Owner]:
-        """Return the owners that can be asked now."""
+        """Return the owners that fold now."""
         return [owner for owner in self.by_number.values() if not owner.frozen]
+
+    def asked(self, number: int) -> Owner | None:
+        """Return the owner of a partition that can be asked now, None where none can."""
+        owner = self.live(number)
+        return None if owner is None or owner.behind else owner
+
+    def answering(self) -> list[Owner]:
+        """Return the owners that can be asked now."""
+        return [owner for owner in self.every() if not owner.behind]
 
     def changelog_end(self, number: int) -> int:
         """Return the end of a partition's changelog as of the last rebalance."""
@@ -84,7 +93,7 @@ class Owners:
         self._generation = generation
         await self._drop(set(self.by_number) - wanted)
         await self._take_over(wanted - set(self.by_number))
-        self._ends = await changelog_ends(self._settings, wanted)
+        self._ends = await ends_of(self._settings, "states", wanted)
         for owner in self.by_number.values():
             owner.frozen = owner.sure = False
         self.moving = False
@@ -104,28 +113,32 @@ class Owners:
         effects = {number: Effects(self._settings, number) for number in numbers}
         some = asyncio.Semaphore(STARTS)
         await asyncio.gather(*(_start(one, some) for one in effects.values()))
+        ends = await ends_of(self._settings, "events", numbers)
         found = await restore(self._settings, numbers, self._tally.restoring)
         for number, one in found.items():
-            # In a thread: it reads the head of every state, and heartbeats and health go on.
-            owner = await asyncio.to_thread(self._own, number, one, effects[number])
+            # In a thread: it reads the head of every state, and health is asked meanwhile.
+            effect, end = effects[number], ends[number]
+            owner = await asyncio.to_thread(self._own, number, one, effect, end)
             self.by_number[number] = owner
             logging.get("sessionizer").info("restored", **place(owner))
 
-    def _own(self, number: int, found: Restored, effects: Effects) -> Owner:
+    def _own(self, number: int, found: Restored, effects: Effects, end: int) -> Owner:
         partitions = self._settings.kafka_partitions
         meta = found.meta or PartitionMeta(applied=-1, partitions=partitions)
         states = States(found.states)
         return Owner(
             Held(
                 number=number,
-                fold=Partition(self._rules, states, meta, time=self._time),
+                fold=Partition(
+                    self._rules, states, meta, time=self._time, elsewhere=Home(number, partitions)
+                ),
                 states=states,
                 effects=effects,
                 meta=meta,
                 topic=topic_name(self._settings, "events"),
+                end=end,
             ),
-            Screen(number, partitions),
-            Limit(self._settings.poison_share),
+            Limit(self._settings.poison_share, found.poison),
             self._tally,
         )
 

@@ -3,15 +3,16 @@
 A foreign producer may write anything to the log. A record that cannot be folded goes to the
 dead-letter topic, with its reason and position, in the transaction of its group; the partition goes
 on. When most of what comes is poison, a deploy went wrong somewhere, and draining a whole topic
-into dead letters would help nobody: then the worker stops.
+into dead letters would help nobody: then the worker stops. What was counted outlives it, so that
+one that is started again and again does not drain the topic bit by bit either.
 """
 
 import base64
 from collections import deque
 
 import msgspec
+from msgspec import Struct
 
-from schemas.event import Event, address_of
 from schemas.ids import signal_id
 from schemas.rows import DeadLetter
 from services.common.errors import FatalError
@@ -27,50 +28,75 @@ WINDOW = 1_000
 LEAST = 100
 """So many of them may be poison whatever their share."""
 
-_BAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+def unfit(value: bytes | None) -> str:
+    """Return what keeps a record from being folded at all, empty where it can be tried."""
+    if value is None:
+        return "null value"
+    if len(value) > MAX_BYTES:
+        return f"record has {len(value)} bytes, {MAX_BYTES} are allowed"
+    return ""
 
 
-class Screen:
-    """Says of a record what keeps it from being folded at all."""
+class Home:
+    """Says of an address that it belongs to another partition; asked once while it is busy."""
 
     def __init__(self, number: int, partitions: int) -> None:
-        """Screen the records of one partition of so many."""
+        """Stand in one partition of so many."""
         self._number = number
         self._partitions = partitions
-        self._decoder = msgspec.json.Decoder(Event)
 
-    def reason(self, value: bytes | None) -> str:
-        """Return why the record cannot be folded, empty where it can be tried.
-
-        The first event speaks for its record: all of a record's events are of one partition.
-        """
-        if value is None:
-            return "null value"
-        if len(value) > MAX_BYTES:
-            return f"record has {len(value)} bytes, {MAX_BYTES} are allowed"
-        try:
-            event = self._decoder.decode(value.partition(b"\n")[0])
-        except _BAD:
-            return ""  # the fold says of each line what is wrong with it
-        address = address_of(event)
-        if not address or event.type == "__tick":
-            return ""
-        home = partition_of(key_of(event.source, address), self._partitions)
+    def __call__(self, source: str, address: str) -> str:
+        """Return why nothing of an address can be folded here, empty where it can."""
+        home = partition_of(key_of(source, address), self._partitions)
         return "" if home == self._number else f"wrong partition: its visitor belongs to {home}"
+
+
+class Counted(Struct, array_like=True):
+    """What a limit keeps: the newest offset counted, how many records, which of them are poison."""
+
+    offset: int
+    records: int
+    bad: list[int]
 
 
 class Limit:
     """Stops a partition of which too much is poison; ``share`` of 1 never stops it."""
 
-    def __init__(self, share: float, window: int = WINDOW, least: int = LEAST) -> None:
-        """Allow this share of the newest records, and ``least`` of them in any case."""
+    def __init__(
+        self, share: float, kept: bytes = b"", window: int = WINDOW, least: int = LEAST
+    ) -> None:
+        """Allow this share of the newest records, and ``least`` of them in any case.
+
+        Goes on from what ``changed`` gave to be kept.
+        """
         self._share = share
         self._least = least
-        self._newest: deque[bool] = deque(maxlen=window)
-        self._bad = 0
+        counted = msgspec.msgpack.decode(kept, type=Counted) if kept else Counted(-1, 0, [])
+        bad = set(counted.bad)
+        self._newest = deque((place in bad for place in range(counted.records)), maxlen=window)
+        self._offset = counted.offset
+        self._bad = len(bad)
+        self._kept = bool(kept)
 
-    def count(self, bad: bool) -> None:  # noqa: FBT001 - the one thing that is counted
-        """Count one record. Raises ``FatalError`` where the share is above what is allowed."""
+    def changed(self, key: bytes) -> dict[bytes, bytes | None]:
+        """Return what is to be kept under the key beside what was folded; nothing for no poison."""
+        if not (self._bad or self._kept):
+            return {}
+        self._kept = self._bad > 0
+        if not self._kept:
+            return {key: None}
+        bad = [place for place, one in enumerate(self._newest) if one]
+        return {key: msgspec.msgpack.encode(Counted(self._offset, len(self._newest), bad))}
+
+    def count(self, offset: int, *, bad: bool) -> None:
+        """Count one record, unless it was counted before.
+
+        Raises ``FatalError`` where the share is above what is allowed.
+        """
+        if offset <= self._offset:
+            return
+        self._offset = offset
         if len(self._newest) == self._newest.maxlen:
             self._bad -= self._newest[0]
         self._newest.append(bad)

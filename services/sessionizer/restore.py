@@ -16,8 +16,8 @@ from services.common.errors import FatalError, UnavailableError
 from services.common.kafka import client_options
 from services.common.ports import PartitionMeta
 from services.common.settings import Settings
-from services.common.topics import topic_name
-from services.sessionizer.effects import META_KEY
+from services.common.topics import Name, topic_name
+from services.sessionizer.effects import META_KEY, POISON_KEY
 
 FETCH_BYTES = 4 << 20
 WAIT_MS = 200
@@ -29,10 +29,14 @@ Told = Callable[[int, int, int], None]
 
 
 class Restored(msgspec.Struct):
-    """What the changelog of one partition holds: states by key, and how far they go."""
+    """What the changelog of one partition holds: states by key, and how far they go.
+
+    ``poison`` is what was counted of poison, empty where there was none.
+    """
 
     states: dict[bytes, bytes]
     meta: PartitionMeta | None = None
+    poison: bytes = b""
 
 
 async def restore(settings: Settings, numbers: Iterable[int], told: Told) -> dict[int, Restored]:
@@ -104,6 +108,7 @@ def _apply(states: dict[bytes, bytes], records: Iterable[Any]) -> None:
 
 
 def _with_meta(tp: Any, one: Restored, settings: Settings) -> Restored:
+    one.poison = one.states.pop(POISON_KEY, b"")
     data = one.states.pop(META_KEY, None)
     if data is None:
         if one.states:
@@ -119,9 +124,9 @@ def _with_meta(tp: Any, one: Restored, settings: Settings) -> Restored:
     return one
 
 
-async def changelog_ends(settings: Settings, numbers: Iterable[int]) -> dict[int, int]:
-    """Return the end offset of each partition of the changelog, as Faust will see it."""
-    topic = topic_name(settings, "states")
+async def ends_of(settings: Settings, name: Name, numbers: Iterable[int]) -> dict[int, int]:
+    """Return the end offset of each partition of a topic, whether or not what is there holds."""
+    topic = topic_name(settings, name)
     wanted = [TopicPartition(topic, number) for number in numbers]
     if not wanted:
         return {}

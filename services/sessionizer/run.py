@@ -22,6 +22,7 @@ from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.errors import FatalError
 from services.common.fatal import die
+from services.common.garbage import collect_seldom
 from services.common.metrics import Metrics
 from services.common.policy_file import read_policy
 from services.common.rules import CatalogRules
@@ -92,6 +93,7 @@ class Worker:
             loop.add_signal_handler(number, stop.set)
         await self._pulse.start()
         await self._announcer.start()
+        collect_seldom()
         self._begin(self._server.serve(sockets=[self._address]))
         self._begin(self._app.start())
         self._begin(_every(DRAIN_SECONDS, self._drain))

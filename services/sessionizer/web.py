@@ -1,8 +1,8 @@
 """The worker's own HTTP: health, metrics, and what the other parts ask of its live state.
 
 For the inside of an installation only: nothing here asks for a token. A partition that is not
-owned, moves, or has not read again what its former owner had folded is answered with 503; the owners'
-topic tells where it is.
+owned, moves, or has not yet read again what its former owner had folded is answered with 503; the
+owners' topic tells where it is.
 """
 
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from services.common.ports import Changes, Outgoing, PartitionMeta
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name
 from services.sessionizer.effects import BATCH_BYTES, META_KEY, Effects
-from services.sessionizer.restore import changelog_ends, restore
+from services.sessionizer.restore import ends_of, restore
 from services.sessionizer.states import States
 from tests.support.kafka import read_all
 
@@ -65,7 +65,7 @@ async def test_what_was_committed_is_read_back_whole_every_time(settings: Settin
         assert found[1].states == kept
         assert found[1].meta == changes(4).meta
         assert (found[0].states, found[0].meta) == ({}, None)
-    end = (await changelog_ends(settings, [1]))[1]
+    end = (await ends_of(settings, "states", [1]))[1]
     assert (1, end, end) in told
 
 

@@ -4,7 +4,7 @@ Two generations make the least-recently-used rule cheap: what is looked up moves
 when that is full, the old one goes, but for what still waits, changed, or is being committed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from xxhash import xxh3_64_digest
 
@@ -21,6 +21,15 @@ DEFERRED_MS = 60_000
 Place = tuple[int, int, int]
 """Offset, clock and hold as of a record."""
 
+Elsewhere = Callable[[str, str], str]
+"""Source and address to why nothing of it can be folded here, empty where it can."""
+
+
+def nowhere_else(_source: str, _address: str) -> str:
+    """Know no other partition."""
+    return ""
+
+
 KEPT = HASHES * HASH
 """Bytes of the hashes kept of one visitor's events."""
 
@@ -34,7 +43,8 @@ class Entry:
     the slot was chosen for. ``linked`` holds the ids and day that were linked last. ``live_s`` and
     ``counted`` are what the live counts hold of it. ``owed`` is the place before the oldest record
     of which something was folded that is not stored, None for none; ``must`` tells that the state
-    is to be stored at the next chance, ``reserved`` that no visitor may call itself by the address.
+    is to be stored at the next chance, ``reserved`` that no visitor may call itself by the address,
+    and ``elsewhere`` why nothing of it can be folded here.
 
     A plain class, for its fields are written at every event: a struct's cost five times as much.
     """
@@ -45,6 +55,7 @@ class Entry:
         "counted",
         "deadline",
         "dirty",
+        "elsewhere",
         "grace_ms",
         "key",
         "known",
@@ -81,6 +92,7 @@ class Entry:
         self.busy = False
         self.must = False
         self.reserved = address.startswith(RESERVED)
+        self.elsewhere = ""
         self.owed: Place | None = None
         self.live_s = 0
         self.counted = 0
@@ -128,11 +140,19 @@ def _without(known: bytes, waiting: list[Waiting], *, in_order: bool) -> bytes:
 class Entries:
     """Entries by key, looked up in the overlay first, then in the states at rest."""
 
-    def __init__(self, rules: Rules, states: StateReader, codec: Codec, limit: int) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        states: StateReader,
+        codec: Codec,
+        limit: int,
+        elsewhere: Elsewhere = nowhere_else,
+    ) -> None:
         self._rules = rules
         self._states = states
         self._codec = codec
         self._limit = limit
+        self._elsewhere = elsewhere
         self.young: dict[str, Entry] = {}
         self._old: dict[str, Entry] = {}
         self._dirty: list[Entry] = []
@@ -162,6 +182,7 @@ class Entries:
     def _read(self, key: str, source: str, address: str) -> Entry:
         rules = self._rules(source)
         entry = Entry(key, source, address, rules)
+        entry.elsewhere = self._elsewhere(source, address)
         data = self._states.get(key.encode())
         if data is not None:
             head = head_of(data)

@@ -75,15 +75,15 @@ class Intake:
             address = event.to or event.visitor_id or address_of(event)
             rank = rank_of(event.type, OTHERS)
             if rank < 0 or ts_ms <= 0 or not (source and event_id and address):
-                self._admit_odd(event, record, place, poisons)
+                self._admit_odd(event, record, place, poisons, "")
                 continue
             if ts_ms > append_ms:
                 event = not_after(event, append_ms)  # noqa: PLW2901  the same event, its time mended
                 ts_ms = append_ms
             key = f"{source}\x1f{address}"
             entry = young(key) or get(key, source, address)
-            if entry.reserved and event.visitor_id.startswith(RESERVED):
-                self._admit_odd(event, record, place, poisons)
+            if entry.elsewhere or (entry.reserved and event.visitor_id.startswith(RESERVED)):
+                self._admit_odd(event, record, place, poisons, entry.elsewhere)
                 continue
             known = entry.known
             digest = xxh3_64_digest(event_id.encode())
@@ -115,20 +115,25 @@ class Intake:
         return touched
 
     def _admit_odd(
-        self, event: Event, record: LogRecord, place: int, poisons: list[Poison]
+        self, event: Event, record: LogRecord, place: int, poisons: list[Poison], elsewhere: str
     ) -> None:
         """Take a tick (nothing to do), a link, an erasure, or a line that cannot be folded."""
-        reason = wrong(event)
+        reason = wrong(event) or elsewhere
+        if not reason and event.type != "__tick":
+            entry = self._entries.get(f"{event.source}\x1f{event.to}", event.source, event.to)
+            reason = entry.elsewhere or self._control(entry, event, record)
         if reason:
             poisons.append(poisoned(record, place, reason))
-        elif event.type != "__tick":
-            entry = self._entries.get(f"{event.source}\x1f{event.to}", event.source, event.to)
-            if event.type == "__link":
-                self._routes.take_link(entry, event, self._clock.clock_ms)
-            else:
-                erase(entry, event, record)
-            self._entries.changed(entry)
-            self._schedule.put(entry)
+
+    def _control(self, entry: Entry, event: Event, record: LogRecord) -> str:
+        """Take a link or an erasure; no reason speaks against it."""
+        if event.type == "__link":
+            self._routes.take_link(entry, event, self._clock.clock_ms)
+        else:
+            erase(entry, event, record)
+        self._entries.changed(entry)
+        self._schedule.put(entry)
+        return ""
 
     def _reach(self, entry: Entry, event: Event) -> None:
         """Send on receipt what the event's ids ask for (DESIGN, *Links*)."""

@@ -6,14 +6,24 @@ transaction and then says ``committed()``; whatever fails after folding began en
 """
 
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from schemas.event import Event
 from schemas.rows import SignalRow
 from services.common.ports import Changes, LogRecord, PartitionMeta, StateReader
 from services.sessionizer.core.admission import LineReader, Poison
 from services.sessionizer.core.codec import Codec, Head, head_of
 from services.sessionizer.core.collect import Collector
-from services.sessionizer.core.entries import KEPT, Entries, Entry, Place
+from services.sessionizer.core.entries import (
+    KEPT,
+    Elsewhere,
+    Entries,
+    Entry,
+    Place,
+    nowhere_else,
+)
+from services.sessionizer.core.erasure import Left, strike
 from services.sessionizer.core.folding import meet
 from services.sessionizer.core.intake import Intake, Tally
 from services.sessionizer.core.live import Live, settled_view
@@ -38,8 +48,8 @@ class _Batch(NamedTuple):
 class Partition:
     """The fold of one partition. ``rules`` gives a source's rules; they are asked for at look-up.
 
-    ``time`` is the partition's own (a stall is no matter of one source). One thread applies,
-    takes and asks.
+    ``time`` is the partition's own (a stall is no matter of one source). ``elsewhere`` says why an
+    address is none of this partition's, empty where it is. One thread applies, takes and asks.
     """
 
     def __init__(
@@ -49,6 +59,7 @@ class Partition:
         meta: PartitionMeta | None = None,
         *,
         time: Time | None = None,
+        elsewhere: Elsewhere = nowhere_else,
         resident: int = RESIDENT,
     ) -> None:
         # A new partition has applied nothing, not even a record at offset 0.
@@ -60,7 +71,7 @@ class Partition:
         self._codec = Codec()
         self._clock = LogClock(meta.clock_ms, meta.hold_until_ms, time or Time())
         self._out = Collector(meta.clock_ms, meta.version)
-        self._entries = Entries(rules, states, self._codec, resident)
+        self._entries = Entries(rules, states, self._codec, resident, elsewhere)
         self._routes = Routes(self._out)
         self._schedule = Schedule(self._entries, self._clock, self._out)
         self.tally = Tally()
@@ -74,13 +85,13 @@ class Partition:
 
     def _start(self, states: StateReader) -> None:
         """Set every timer and count from the heads of the states at rest."""
+        start, count = self._schedule.start, self._live.count
         for key, data in states.items():
-            head = head_of(data)
-            if head.wake_s:
-                self._schedule.start(key.decode(), head.wake_s)
-            if head.counted:
-                source = key.partition(b"\x1f")[0].decode()
-                self._live.count(source, head.active_s, head.counted, 1)
+            wake_s, active_s, counted = head_of(data)
+            if wake_s:
+                start(key, wake_s)
+            if counted:
+                count(key.partition(b"\x1f")[0].decode(), active_s, counted, 1)
 
     @property
     def clock_ms(self) -> int:
@@ -200,6 +211,13 @@ class Partition:
         self._taken = []
         self._entries.trim(self._resident)
         self._entries.shrink()
+
+    def strike(self, keys: Iterable[str], left: Left, gone: Callable[[Event], bool]) -> int:
+        """Change some states, and drop what waits and is gone; return how many states changed.
+
+        ``keys`` are UTF-8 source, 0x1F, address. What changed is stored with the next take.
+        """
+        return strike(self._entries, self._codec, keys, left, gone)
 
     @property
     def applied(self) -> int:

@@ -25,9 +25,9 @@ class Schedule:
         self._out = out
         self._wheel = Wheel()
 
-    def start(self, key: str, wake_s: int) -> None:
+    def start(self, key: bytes, wake_s: int) -> None:
         """Put a state at rest where it stood."""
-        self._wheel.add(wake_s, key)
+        self._wheel.add_bytes(wake_s, key)
 
     def fire(self) -> None:
         """Look at every state whose time has come."""

@@ -25,11 +25,14 @@ class Wheel:
 
     def add(self, second: int, key: str) -> None:
         """Have the key looked at as soon as the clock enters the second."""
+        self.add_bytes(second, key.encode())
+
+    def add_bytes(self, second: int, data: bytes) -> None:
+        """Do so with the key as it is at rest."""
         slot = self._slots.get(second)
         if slot is None:
             slot = self._slots[second] = bytearray()
             heappush(self._seconds, second)
-        data = key.encode()
         slot += len(data).to_bytes(_LENGTH, "big")
         slot += data
 
