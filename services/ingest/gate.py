@@ -1,14 +1,22 @@
-"""What stands before ingest where it could store nothing: an answer at once, not after a wait."""
+"""What stands before ingest where it could store nothing, or not soon: an answer at once.
+
+Refusing costs a fraction of what accepting does, so those who are accepted are served in time even
+where twice as many come as can be served.
+"""
 
 from services.common.catalog import Catalog
 from services.common.errors import UnavailableError
 from services.common.hosts import App, Receive, Scope, Send
 from services.common.metrics import Metrics
 from services.common.ports import Clock
-from services.ingest.answers import reply, retry_later
+from services.ingest.answers import Answer, reply, retry_later
 from services.ingest.kafka_publisher import KafkaPublisher
+from services.ingest.pulse import Pulse
 
 SHUT = retry_later("unavailable", "the log cannot take events now").answer()
+FULL = retry_later("overloaded", "more comes than can be served; come again shortly").answer()
+CROWD = 64
+"""Fewer requests under way cannot be why the loop is late: then the machine is busy otherwise."""
 
 
 class Gate:
@@ -22,6 +30,8 @@ class Gate:
         self._catalog = catalog
         self._clock = clock
         self._metrics = metrics
+        self._under_way = 0
+        self.pulse = Pulse()
 
     def shut(self) -> str:
         """Return why nothing can be taken; "" where it can."""
@@ -37,11 +47,21 @@ class Gate:
         """Return the application behind the gate."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-            if not self.shut():
-                await app(scope, receive, send)
+            refused = self._refusal()
+            if refused is not None:
+                await reply(send, refused)
+                status, code = str(refused.status), refused.code
+                self._metrics.count("waymark_ingest_requests_total", 1, status=status, code=code)
                 return
-            await reply(send, SHUT)
-            status, code = str(SHUT.status), SHUT.code
-            self._metrics.count("waymark_ingest_requests_total", 1, status=status, code=code)
+            self._under_way += 1
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._under_way -= 1
 
         return guarded
+
+    def _refusal(self) -> Answer | None:
+        if self.shut():
+            return SHUT
+        return FULL if self.pulse.behind and self._under_way >= CROWD else None

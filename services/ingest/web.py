@@ -37,7 +37,9 @@ def create_web(
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         await live.start()
         await publisher.start()
+        gate.pulse.start()
         yield
+        gate.pulse.stop()
         await publisher.stop()
         await live.stop()
 

@@ -1,0 +1,60 @@
+"""Whether the event loop itself is the bottleneck: how late it turns to what is due.
+
+What waits in a loop that cannot keep up is seen by no queue of ours: bytes in sockets, callbacks
+behind callbacks. But a timer waits there with them. One late beat means nothing (a collection of
+garbage, a busy machine); where every beat is late for a while, more comes than the loop can do.
+"""
+
+import asyncio
+import time
+
+BEAT_SECONDS = 0.02
+LATE_SECONDS = 0.05
+"""A request goes through the loop about eight times, so it waits about eight times this long."""
+PATIENCE_SECONDS = 0.4
+BEATS = 3
+"""So many beats in a row, and for so long, are late before the loop counts as behind."""
+WARY_SECONDS = 2.0
+"""After it was behind, the first late beat is enough for this long."""
+
+
+class Pulse:
+    """Tells whether the loop is behind; used by one event loop."""
+
+    def __init__(self) -> None:
+        """Describe it; ``start`` begins to beat."""
+        self.behind = False
+        self._due = 0.0
+        self._late = 0
+        self._calm_at = 0.0
+        self._behind_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Beat in the running loop."""
+        self._calm_at = time.monotonic()
+        self._next(asyncio.get_running_loop())
+
+    def stop(self) -> None:
+        """Beat no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.behind = False
+
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Not the loop's own time: it stands while the loop works.
+        self._due = time.monotonic() + BEAT_SECONDS
+        self._timer = loop.call_later(BEAT_SECONDS, self._beat, loop)
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = time.monotonic()
+        if now - self._due <= LATE_SECONDS:
+            self._late, self._calm_at = 0, now
+        else:
+            self._late += 1
+        wary = now - self._behind_at < WARY_SECONDS
+        long = self._late >= BEATS and now - self._calm_at > PATIENCE_SECONDS
+        self.behind = self._late > 0 and (wary or long)
+        if self.behind:
+            self._behind_at = now
+        self._next(loop)

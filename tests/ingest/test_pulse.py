@@ -1,0 +1,117 @@
+"""Shedding load where the event loop is the bottleneck: who is refused, and who is not."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from services.common.catalog import Catalog
+from services.common.hosts import App, Message, Receive, Scope, Send
+from services.common.metrics import Metrics
+from services.common.settings import load
+from services.ingest.answers import Answer, reply
+from services.ingest.gate import CROWD, Gate
+from services.ingest.kafka_publisher import KafkaPublisher
+from services.ingest.pulse import LATE_SECONDS, PATIENCE_SECONDS
+from tests.support.clock import ManualClock
+
+KAFKA = {"WAYMARK_KAFKA": "127.0.0.1:1"}
+"""Named, never asked: no publisher here is started."""
+SCOPE = {"type": "http", "method": "POST", "path": "/v1/events"}
+WAIT = 60.0
+
+
+class Shop:
+    """A gate before an application whose requests end when told to."""
+
+    def __init__(self, folder: Path) -> None:
+        settings, clock, metrics = load(environ=KAFKA), ManualClock(), Metrics()
+        publisher = KafkaPublisher(settings)
+        self.gate = Gate(publisher, Catalog(folder / "catalog.db", clock), clock, metrics)
+        self.app: App = self.gate.before(self._serve)
+        self.go_on = asyncio.Event()
+        self.under_way: list[asyncio.Task[Message]] = []
+
+    async def _serve(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await self.go_on.wait()
+        await reply(send, Answer(200, b"{}"))
+
+    async def ask(self) -> Message:
+        """Send one request; return how its answer begins, and its body."""
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            raise AssertionError("the body is read")
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self.app(SCOPE, receive, send)
+        return {**sent[0], "body": sent[1]["body"]}
+
+    def begin(self, count: int) -> None:
+        self.under_way += [asyncio.create_task(self.ask()) for _ in range(count)]
+
+
+@asynccontextmanager
+async def beating(folder: Path) -> AsyncIterator[Shop]:
+    shop = Shop(folder)
+    shop.gate.pulse.start()
+    yield shop
+    shop.gate.pulse.stop()
+    shop.go_on.set()
+    assert {(await one)["status"] for one in shop.under_way} == {200}
+
+
+async def work(until_behind: Shop) -> None:
+    """Keep the loop busy, as requests do that cost more than there is time."""
+    async with asyncio.timeout(WAIT):
+        while not until_behind.gate.pulse.behind:
+            time.sleep(2 * LATE_SECONDS)  # noqa: ASYNC251 - so that the loop is late
+            await asyncio.sleep(0)
+
+
+async def test_where_the_loop_cannot_keep_up_who_comes_is_refused_and_who_waits_is_served(
+    tmp_path: Path,
+) -> None:
+    async with beating(tmp_path) as shop:
+        shop.begin(CROWD)
+        await work(shop)
+        told = await shop.ask()
+        headers = dict(told["headers"])
+        assert told["status"] == 429
+        assert int(headers[b"retry-after"]) >= 1
+        assert msgspec.json.decode(told["body"])["code"] == "overloaded"
+
+
+async def test_once_the_loop_keeps_up_again_all_are_let_in(tmp_path: Path) -> None:
+    async with beating(tmp_path) as shop:
+        shop.begin(CROWD)
+        await work(shop)
+        async with asyncio.timeout(WAIT):
+            while shop.gate.pulse.behind:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        shop.begin(1)
+        await asyncio.sleep(0)
+        assert not shop.under_way[-1].done()
+
+
+async def test_a_late_loop_with_few_requests_refuses_none_of_them(tmp_path: Path) -> None:
+    async with beating(tmp_path) as shop:
+        shop.begin(CROWD - 1)
+        await work(shop)
+        shop.begin(1)
+        await asyncio.sleep(0)
+        assert not shop.under_way[-1].done()
+
+
+async def test_one_long_pause_refuses_nobody(tmp_path: Path) -> None:
+    async with beating(tmp_path) as shop:
+        shop.begin(CROWD)
+        time.sleep(2 * PATIENCE_SECONDS)  # noqa: ASYNC251 - as a machine does that swaps
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not shop.gate.pulse.behind
