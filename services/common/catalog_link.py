@@ -2,8 +2,9 @@
 
 A write is compare-and-set. Its producer has the transactional id of the topic, so that starting it
 fences any other writer; then the topic is read to its end, and what follows from that is written
-in one transaction. Whoever was fenced begins again. So two processes never make two peppers, nor
-two salts of one day.
+in one transaction. Whoever was fenced looks first whether anything is left to write, then waits
+its turn, longer each time, and begins again. So two processes never make two peppers, nor two salts
+of one day, and parts that all start at once come through one by one.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerFenced
 
 from services.common import logging
 from services.common.errors import UnavailableError
@@ -31,6 +32,8 @@ OPEN_SECONDS = 60.0
 WRITE_SECONDS = 10.0
 POLL_MS = 250
 PAUSE_SECONDS = 0.1
+TURN_SECONDS = 2.0
+"""Whoever was fenced waits up to this long for its turn, less after the first times."""
 CHORE_SECONDS = 1.0
 
 
@@ -52,6 +55,7 @@ class CatalogLink:
         self._reader: Any = None
         self._opened: Future[None] = Future()
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_know_fenced)
         self._thread = threading.Thread(target=self._run, name="catalog", daemon=True)
         self._log = logging.get("catalog")
 
@@ -89,7 +93,7 @@ class CatalogLink:
 
     async def write_here(self, make: Callable[[], Changes], seconds: float = WRITE_SECONDS) -> None:
         """Do as ``write`` does, for the chore."""
-        until = time.monotonic() + seconds
+        until, pause = time.monotonic() + seconds, PAUSE_SECONDS
         async with self._one:
             while True:
                 try:
@@ -99,26 +103,38 @@ class CatalogLink:
                         raise UnavailableError(
                             f"the catalog cannot be written: {error!r}"
                         ) from error
-                await asyncio.sleep(PAUSE_SECONDS * (1 + random.random()))  # noqa: S311 - a pause
+                await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - a pause
+                pause = min(2 * pause, TURN_SECONDS)
 
     async def _attempt(self, make: Callable[[], Changes]) -> None:
-        topic, number = self._partition
-        producer = AIOKafkaProducer(**client_options(self._settings), transactional_id=topic)
+        await self._catch_up()
+        if not make():  # nothing to write, or another wrote it: nobody need be fenced for that
+            return
+        producer = AIOKafkaProducer(
+            **client_options(self._settings), transactional_id=self._partition.topic
+        )
         try:
             await producer.start()  # fences whoever writes, and ends what it left open
             await self._catch_up()
             changes = make()
-            if not changes:
-                return
-            async with producer.transaction():
-                sent = [
-                    await producer.send(topic, value, key.encode(), partition=number)
-                    for key, value in changes.items()
-                ]
-                await asyncio.gather(*sent)
-            await self._catch_up()
+            if changes:
+                await self._commit(producer, changes)
+                await self._catch_up()
         finally:
             await producer.stop()
+
+    async def _commit(self, producer: AIOKafkaProducer, changes: Changes) -> None:
+        topic, number = self._partition
+        try:
+            await producer.begin_transaction()
+            sent = [
+                await producer.send(topic, value, key.encode(), partition=number)
+                for key, value in changes.items()
+            ]
+            await asyncio.gather(*sent)
+            await producer.commit_transaction()
+        except AssertionError as error:  # how the client says that it was fenced meanwhile
+            raise ProducerFenced from error
 
     async def _catch_up(self) -> None:
         await self._reading.wait()
@@ -185,11 +201,25 @@ class CatalogLink:
 
     async def _tell(self) -> None:
         """Say that all is read; then do the chore from time to time."""
-        await self._catch_up()
-        self._opened.set_result(None)
+        while not self._opened.done():
+            try:
+                await self._catch_up()
+                self._opened.set_result(None)
+            except KafkaError as error:
+                self._log.warning("catalog is not read yet", error=repr(error))
+                await asyncio.sleep(PAUSE_SECONDS)
         while self._chore is not None:
             try:
                 await self._chore()
             except UnavailableError as error:
                 self._log.warning("chore put off", error=str(error))
             await asyncio.sleep(CHORE_SECONDS)
+
+
+def _know_fenced(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Pass over what nobody awaits of a producer that was fenced: its attempt failed and is told.
+
+    The client fails futures of its own then that it never reads.
+    """
+    if not isinstance(context.get("exception"), ProducerFenced):
+        loop.default_exception_handler(context)

@@ -5,14 +5,16 @@ tells its kind (``pepper``, ``mark/…``, ``source/…``, ``secret/…``, ``salt
 it away. Whoever may write to the topic may do anything, whoever may read it knows the pepper: give
 both to Waymark alone.
 
-Salts are made ahead and destroyed by whoever is a *keeper*, which each ingest is. Brokers forget a
-destroyed salt when they compact the segment it is in, and only a closed segment: so a keeper
-appends a beat a while after the last change.
+Salts are made ahead and destroyed by whoever is a *keeper*, which each ingest is. None is destroyed
+before its time by the brokers' clock too, whatever the keeper's own says: a beat asks for that.
+Brokers forget a destroyed salt when they compact the segment it is in, and only a closed segment:
+so a keeper appends a beat a while after the last change.
 """
 
 import hashlib
 import secrets
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -28,6 +30,8 @@ from services.common.topics import SEGMENT_MS
 
 AHEAD_MS = 3_600_000
 """Tomorrow's salt is made so long before midnight, so that every ingest has it in time."""
+ASK_SECONDS = 60.0
+"""A keeper that knows of a salt to destroy asks for the brokers' time at most this often."""
 BEAT = "beat"
 PEPPER = "pepper"
 
@@ -72,6 +76,8 @@ class TopicStore:
         self._rows: dict[str, bytes] = {}
         self._changes = 0
         self._last: tuple[str, int] = (BEAT, 0)
+        self._log_ms = 0
+        self._asked_at = float("-inf")
         self._link = CatalogLink(settings, self._apply, self._keep if keeper else None)
         self._seconds = OPEN_SECONDS
 
@@ -96,6 +102,7 @@ class TopicStore:
         key = record.key.decode()
         with self._lock:
             self._last = (key, record.timestamp)
+            self._log_ms = max(self._log_ms, record.timestamp)
             if key == BEAT:
                 return
             self._changes += 1
@@ -193,6 +200,9 @@ class TopicStore:
         for make in (self._due_salts, self._due_beat):
             if make():
                 await self._link.write_here(make)
+        if self._due_ask() and time.monotonic() - self._asked_at > ASK_SECONDS:
+            self._asked_at = time.monotonic()
+            await self._link.write_here(self._due_ask)
 
     def _due_salts(self) -> Changes:
         """Return today's salt, and soon tomorrow's, where missing; and the end of older ones."""
@@ -201,7 +211,17 @@ class TopicStore:
         made: dict[str, bytes | None] = {
             f"salt/{day}": secrets.token_bytes(16) for day in days if day not in found
         }
-        return made | {f"salt/{day}": None for day in found if day < now_ms // DAY_MS - 1}
+        return made | {f"salt/{day}": None for day in self._over(min(now_ms, self._log_ms))}
+
+    def _over(self, now_ms: int) -> list[int]:
+        """Return the days before yesterday whose salts are still there."""
+        return [day for day in self._salts() if day < now_ms // DAY_MS - 1]
+
+    def _due_ask(self) -> Changes:
+        """Return a beat where only the brokers' time is wanting to destroy a salt."""
+        now_ms = self._clock.now_ms()
+        known = self._over(min(now_ms, self._log_ms))
+        return {BEAT: b"1"} if len(self._over(now_ms)) > len(known) else {}
 
     def _due_beat(self) -> Changes:
         """Return a beat where the last change is old enough for it to close the segment."""

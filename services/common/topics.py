@@ -57,6 +57,7 @@ PATIENCE_S = 30.0
 PAUSE_S = 0.25
 
 COMPACT = {"cleanup.policy": "compact"}
+STAMPED = {"message.timestamp.type": "LogAppendTime"}
 FOLLOWED = {
     # Small segments and no waiting: what was destroyed (a salt, a key) must leave the disks soon.
     "segment.ms": str(SEGMENT_MS),
@@ -100,7 +101,7 @@ def topics(settings: Settings) -> dict[Name, Topic]:
             f"WAYMARK_KAFKA_MIN_INSYNC = {settings.kafka_min_insync} is more than "
             f"WAYMARK_KAFKA_REPLICATION = {settings.kafka_replication}: nothing could be written"
         )
-    log = {"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}
+    log = {"cleanup.policy": "delete", **STAMPED}
     keep = {"retention.ms": settings.kafka_keep_hours * HOUR_MS}
     many = settings.kafka_partitions
     state = {"segment.bytes": str(64 * MIB), "min.cleanable.dirty.ratio": "0.1"}
@@ -110,7 +111,8 @@ def topics(settings: Settings) -> dict[Name, Topic]:
         **{name: (many, log, keep, {}) for name in rows},
         "states": (many, COMPACT, {}, state),
         "owners": (1, COMPACT, {}, FOLLOWED),
-        "catalog": (1, COMPACT, {}, FOLLOWED),
+        # Stamped by the brokers: a keeper with a wrong clock must not destroy salts by it.
+        "catalog": (1, COMPACT | STAMPED, {}, FOLLOWED),
     }
     return {name: _topic(settings, name, shape) for name, shape in shapes.items()}
 

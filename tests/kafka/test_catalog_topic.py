@@ -1,6 +1,7 @@
 """The catalog of a distributed installation: one truth for every part, no trace of an old salt."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,8 +13,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from services.common.catalog import DAY_MS, FRESH_S, Catalog
 from services.common.catalog_rows import Source
 from services.common.catalog_topic import TopicStore, open_catalog
+from services.common.clock import SystemClock
 from services.common.errors import InvalidError, UnavailableError
 from services.common.kafka import client_options
+from services.common.ports import Clock
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name, topics
 from tests.support.clock import ManualClock
@@ -109,7 +112,7 @@ def test_keys_of_the_settings_count_without_being_stored(
 
 
 def test_parts_that_start_together_agree_on_pepper_and_salts(
-    kafka_settings: Settings, clock: ManualClock
+    kafka_settings: Settings, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ExitStack() as closing:
         made: list[Catalog] = []
@@ -117,15 +120,17 @@ def test_parts_that_start_together_agree_on_pepper_and_salts(
         def start() -> None:
             made.append(closing.enter_context(opened(kafka_settings, clock, keeper=True)))
 
-        threads = [threading.Thread(target=start) for _ in range(4)]
+        threads = [threading.Thread(target=start) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(made) == 4
+        assert len(made) == 8
         salts = [eventually(lambda one=one: _salts(one, clock)) for one in made]
         assert len(set(salts)) == 1
         assert len({one._file.digest("x") for one in made}) == 1
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def _salts(catalog: Catalog, clock: ManualClock) -> bytes | None:
@@ -153,6 +158,41 @@ def test_tomorrows_salt_is_there_before_midnight_and_yesterdays_goes_a_day_later
         clock.move(DAY_MS)
         eventually(lambda: day not in store._salts())
         eventually(lambda: sorted(store._salts()) == [day + 1, day + 2])
+    finally:
+        store.close()
+
+
+def test_a_keeper_whose_clock_is_days_ahead_destroys_no_salt_that_is_needed(
+    kafka_settings: Settings,
+) -> None:
+    right = SystemClock()
+    wrong = ManualClock(right.now_ms() + 3 * DAY_MS)
+    with store_of(kafka_settings, right) as one:
+        today = right.now_ms() // DAY_MS
+        salt = eventually(lambda: one._salts().get(today))
+        with store_of(kafka_settings, wrong) as other:
+            eventually(lambda: wrong.now_ms() // DAY_MS in other._salts())
+            # It asks for the brokers' time, and does its chores with the answer.
+            eventually(lambda: other._last[0] == "beat")
+            other.mark("later")
+            assert other._salts()[today] == one._salts()[today] == salt
+
+
+def test_an_old_salt_goes_by_the_clocks_of_keeper_and_brokers(kafka_settings: Settings) -> None:
+    right = SystemClock()
+    today = right.now_ms() // DAY_MS
+    with store_of(kafka_settings, ManualClock((today - 3) * DAY_MS)) as old:
+        eventually(lambda: today - 3 in old._salts())
+    with store_of(kafka_settings, right) as keeper:
+        eventually(lambda: today in keeper._salts() and today - 3 not in keeper._salts())
+
+
+@contextmanager
+def store_of(settings: Settings, clock: Clock) -> Iterator[TopicStore]:
+    store = TopicStore(settings, clock, keeper=True)
+    store.open()
+    try:
+        yield store
     finally:
         store.close()
 
