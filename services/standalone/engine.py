@@ -110,14 +110,6 @@ class Engine:
             for worker in held:
                 worker.resume()
 
-    def restart(self, fold: Fold) -> None:
-        """Go on with a fold made anew from the states; only while the loops are held.
-
-        Whatever the former one had applied is stored.
-        """
-        self.fold = fold
-        self.sessionizer.restart(fold)
-
     def load_applied(self) -> None:
         """Bring into storage what the fold has read and stated; only while the loops are held.
 

@@ -1,8 +1,9 @@
 """What the engine needs of the partition machine: the shape of ``core.partition.Partition``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from schemas.event import Event
 from schemas.rows import SignalRow
 from services.common.ports import Changes, LogRecord
 
@@ -54,6 +55,15 @@ class Fold(Protocol):
 
     def committed(self) -> None:
         """Make what was taken the state from which the fold goes on."""
+        ...
+
+    def strike(
+        self,
+        keys: Iterable[str],
+        left: Callable[[bytes, bytes], bytes | None],
+        gone: Callable[[Event], bool],
+    ) -> int:
+        """Change some states and drop what waits and is gone; return how many states changed."""
         ...
 
     def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:

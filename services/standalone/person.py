@@ -1,6 +1,8 @@
 """Who is to be erased, as the log and the states name people."""
 
 import json
+import re
+from functools import cached_property
 
 import msgspec
 from msgspec import Struct
@@ -14,12 +16,22 @@ from services.sessionizer.core.links import Alias
 _event = msgspec.json.Decoder(Event)
 
 
-class Person(Struct, frozen=True):
+class Person(Struct, frozen=True, dict=True):
     """One person of a source: the visitors it was (``user:ID`` among them) and its user id."""
 
     source: str
     visitors: frozenset[str]
     user_id: str = ""
+
+    @cached_property
+    def _found_by(self) -> tuple[frozenset[bytes], re.Pattern[bytes]]:
+        keys = frozenset(f"{self.source}\x1f{visitor}".encode() for visitor in self.visitors)
+        return keys, re.compile(b"|".join(map(re.escape, self.needles())))
+
+    def touches(self, key: bytes, value: bytes) -> bool:
+        """Tell whether a state may be the person's or name it, without decoding it."""
+        keys, needle = self._found_by
+        return key in keys or needle.search(value) is not None
 
     def ids(self) -> frozenset[str]:
         """Return every id that names the person."""

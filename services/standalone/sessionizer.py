@@ -15,8 +15,9 @@ again. A full disk stops 2 and 3, not 1: the changes taken are kept, and stored 
 import base64
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -101,11 +102,20 @@ class Sessionizer:
             return False
         return self._commit()
 
-    def restart(self, fold: Fold) -> None:
-        """Go on with another fold, after its applied record; all of the former's is stored."""
-        self._fold = fold
+    @contextmanager
+    def watched(self) -> Iterator[set[bytes]]:
+        """Give a set that takes the keys of all states stored during the block."""
+        moved: set[bytes] = set()
+        self.watching.append(moved)
+        try:
+            yield moved
+        finally:
+            # By identity: sets that are equal are not the same watch.
+            self.watching[:] = [one for one in self.watching if one is not moved]
+
+    def read_again(self) -> None:
+        """Read anew what was read and not applied: the log was changed; only while held."""
         self._records.clear()
-        self.read_to = fold.applied
 
     def _apply_group(self) -> bool:
         """Apply records until the group is full; return whether there may be more to read."""

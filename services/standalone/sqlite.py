@@ -1,5 +1,6 @@
 """SQLite as both databases use it: durable, one writer, errors told by what a caller can do."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,6 +84,37 @@ def translated(path: Path) -> Iterator[None]:
         if code is not None and code & 0xFF in PASSING:
             raise UnavailableError(f"{path}: {error}") from error
         raise FatalError(f"{path}: {error}") from error
+
+
+def copy_packed(source: Path, target: Path) -> None:
+    """Write what a database holds, and nothing it once held, to a new file; durable at return."""
+    with translated(source):
+        reading = sqlite3.connect(source, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            reading.execute("VACUUM INTO ?", (str(target),))
+        finally:
+            reading.close()
+    _sync(target)
+
+
+def remove(path: Path) -> None:
+    """Remove a database that nobody has open, with what a crash may have left beside it."""
+    for beside in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + beside).unlink(missing_ok=True)
+
+
+def replace(fresh: Path, path: Path) -> None:
+    """Put a closed database in the place of another, which is closed too; durable at return."""
+    fresh.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def copy(source: Path, target: Path) -> None:

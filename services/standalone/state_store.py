@@ -11,12 +11,13 @@ threads; each of them holds it for one transaction.
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from services.common.errors import UnavailableError
 from services.common.ports import Changes, Outgoing, PartitionMeta
 from services.standalone import sqlite
 
@@ -34,6 +35,9 @@ STEPS = (
     );
     """,
 )
+SHORT = ("facts", "outbox_rows", "outbox_forwards", "sqlite_sequence")
+"""The tables that are copied whole in a moment; the last keeps numbers from being used twice."""
+RENEWED = ".new"
 META = "meta"
 LOADED = "loaded"
 
@@ -54,6 +58,7 @@ class SqliteStates:
         """Open or make the file."""
         self._path = path
         self._lock = threading.Lock()
+        sqlite.remove(path.with_suffix(RENEWED))  # a crash left it half written
         self._connection = sqlite.connect(path)
         sqlite.migrate(self._connection, STEPS, path)
 
@@ -172,21 +177,38 @@ class SqliteStates:
             (number,) = self._connection.execute("SELECT count(*) FROM states").fetchone()
         return int(number)
 
-    def erase(self, states: dict[bytes, bytes | None], forward: Callable[[Outgoing], bool]) -> int:
-        """Change states and drop the forwards chosen, in one transaction; return how many."""
+    def drop_forwards(self, chosen: Callable[[Outgoing], bool]) -> int:
+        """Drop the forwards chosen; return how many."""
         sql = "SELECT seq, source, address, line FROM outbox_forwards"
         with self._lock, sqlite.transaction(self._connection, self._path) as connection:
-            _put_states(connection, states)
             rows = connection.execute(sql).fetchall()
-            gone = [(row[0],) for row in rows if forward(Outgoing(*row[1:]))]
+            gone = [(row[0],) for row in rows if chosen(Outgoing(*row[1:]))]
             connection.executemany("DELETE FROM outbox_forwards WHERE seq = ?", gone)
         return len(gone)
 
-    def purge(self) -> None:
-        """Write the file anew, so that nothing of what was deleted or replaced is left in it."""
+    def write_anew(self) -> Path:
+        """Write all that is kept now, and nothing that was, to another file; commits go on."""
+        fresh = self._path.with_suffix(RENEWED)
+        sqlite.remove(fresh)
+        sqlite.copy_packed(self._path, fresh)
+        return fresh
+
+    def go_on_in(self, fresh: Path, moved: Collection[bytes]) -> None:
+        """Take a file written anew for one's own, once it has what was stored since.
+
+        ``moved``: the keys of the states stored since. Raises ``UnavailableError``, and keeps the
+        old file, while somebody else reads it.
+        """
         with self._lock, sqlite.translated(self._path):
-            self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            _bring(fresh, self._path, moved)
+            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise UnavailableError(f"{self._path} is being read: try again")
+            self._connection.close()
+            try:
+                sqlite.replace(fresh, self._path)
+            finally:
+                self._connection = sqlite.connect(self._path)
 
     def copy_to(self, target: Path) -> None:
         """Write a consistent copy of the whole file."""
@@ -208,6 +230,25 @@ class SqliteStates:
                 "SELECT value FROM facts WHERE name = ?", (name,)
             ).fetchone()
         return None if row is None else bytes(row[0])
+
+
+def _bring(fresh: Path, path: Path, moved: Collection[bytes]) -> None:
+    """Bring a copy up to date: the states that moved, and all that is short."""
+    connection = sqlite.connect(fresh)
+    try:
+        connection.execute("ATTACH ? AS old", (str(path),))
+        keys = [(key,) for key in moved]
+        with sqlite.transaction(connection, fresh):
+            connection.executemany("DELETE FROM states WHERE key = ?", keys)
+            connection.executemany(
+                "INSERT INTO states SELECT key, value FROM old.states WHERE key = ?", keys
+            )
+            for table in SHORT:
+                connection.execute(f"DELETE FROM main.{table}")
+                connection.execute(f"INSERT INTO main.{table} SELECT * FROM old.{table}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
 
 
 def _put_states(connection: sqlite3.Connection, states: dict[bytes, bytes | None]) -> None:

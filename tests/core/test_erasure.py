@@ -1,5 +1,6 @@
 """Erasure at its place in the log: what is forgotten, what is not, and restarts forget too."""
 
+import msgspec
 import pytest
 
 from schemas.event import Event
@@ -124,3 +125,42 @@ def test_an_erasure_that_names_nobody_is_poison() -> None:
     stream = Stream()
     (poison,) = stream.send(0, Event(type="__forget", source="shop", ts_ms=T0, to="v"))
     assert poison.reason == "a forget needs visitor_id and to"
+
+
+def test_striking_a_visitor_out_leaves_nothing_and_nobody_else_loses() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0, cart_id="c"), event("page_view", 0, visitor="w"))
+    stream.quiet(SECOND, 40 * SECOND)
+    late = event("scroll", 44 * SECOND, visitor="w")
+    stream.send(45 * SECOND, event("page_view", 44 * SECOND), late)
+    copy = event("click", 44 * SECOND, "copy", visitor="w", user_id="u")
+    stream.send(46 * SECOND, copy, event("click", 45 * SECOND, visitor="w"))
+    keys = ["shop\x1fv", "shop\x1fcart:c"]
+    went = stream.partition.strike(
+        keys,
+        lambda key, data: data if b"w" in key else None,
+        lambda one: one.visitor_id == "v" or one.user_id == "u",
+    )
+    assert went == 2
+    stream.commit(46 * SECOND)
+    assert not stream.states.kept.keys() & {key.encode() for key in keys}
+    assert stream.partition.visitor("shop", "v") is None
+    assert stream.partition.open_carts("shop") == 0
+    assert sum(stream.partition.live_visitors("shop").values()) == 1
+    stream.quiet(47 * SECOND, HOUR)
+    (visit,) = stream.sessions("w")
+    assert (visit["open"], visit["events"]) == (False, 3)
+
+
+def test_what_waits_beside_what_was_struck_out_is_known_again_after_a_restart() -> None:
+    stream = Stream()
+    events = [event("click", at, visitor="w", user_id="u" * (at == 2)) for at in (1, 2, 3)]
+    stream.send(10, *events)
+    assert stream.partition.strike([], lambda _, data: data, lambda one: one.user_id == "u") == 0
+    stream.log = [record for record in stream.log if b"w" not in record.body]
+    stream.send_bytes(20, b"\n".join(msgspec.json.encode(one) for one in events[::2]))
+    stream.crash()
+    stream.quiet(SECOND, HOUR)
+    (visit,) = stream.sessions("w")
+    assert visit["events"] == 2
+    assert stream.flags() == []

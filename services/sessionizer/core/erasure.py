@@ -64,7 +64,8 @@ def strike(
         after = left(entry.key.encode(), before)
         if after is not before:
             changed += 1
-            _take_up(entry, State() if after is None else codec.decode(after))
+            state = State() if after is None else codec.decode(after, entry.source, entry.address)
+            _take_up(entry, state)
             entries.changed(entry)
     return changed
 
@@ -81,12 +82,12 @@ def _drop(entry: Entry, gone: Callable[[Event], bool]) -> bool:
 
 def _take_up(entry: Entry, state: State) -> None:
     """Have the entry hold another state of the same address; what waits goes on waiting."""
-    waiting = b"".join(xxh3_64_digest(item[2].encode()) for item in entry.waiting)
-    if state.visitor is not None:
-        state.visitor.source, state.visitor.visitor_id = entry.source, entry.address
+    last_append = entry.last_append
     entry.hold(state)
-    entry.known += waiting
-    entry.mixed = True
+    if entry.waiting:
+        entry.known += b"".join(xxh3_64_digest(item[2].encode()) for item in entry.waiting)
+        entry.last_append = last_append
+        entry.mixed = True
     entry.linked = None
     entry.deadline = UNKNOWN
 

@@ -2,12 +2,14 @@
 
 In this order, so that whoever repeats it after a crash finds all that is left:
 
-1. Old records of the log, while everything goes on: lines that name the person become empty, so
-   that all others keep their places.
+1. While everything goes on: lines of the log that name the person become empty, so that all others
+   keep their places; and the states that name the person are looked up.
 2. Fold, forwarder and loader stand still, and all that was made is brought into storage: only then
-   is it known whom storage names.
-3. The rest of the log, then states, aliases that remember the person, and forwards under way.
-4. The fold starts again from disk: by the law of restarts that is the same as going on.
+   is it known whom storage names. Where that is more, it begins again with all of them.
+3. The rest of the log, then states, aliases that remember the person, what waits to be folded, and
+   forwards under way. The fold goes on without them.
+4. The state file is written anew beside, for what was deleted can still be found in it; for another
+   moment all stand still, and the new file takes its place.
 5. Storage: every version of every row, and refused items, with the files they stood in.
 
 Orders of the person that are on their way to another visitor's cart go too; what such an order has
@@ -15,16 +17,17 @@ decided there stays decided until that visitor is rebuilt.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from services.common.errors import InvalidError, UnavailableError
 from services.common.ports import LogRecord
 from services.loader.erase import erase, visitors_of
-from services.sessionizer.core.partition import Partition
 from services.standalone.admin.arguments import optional
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command
 from services.standalone.admin.sources import source_named
+from services.standalone.fold import Fold
 from services.standalone.log import TICK
 from services.standalone.person import Person, without
 
@@ -38,19 +41,49 @@ def forget(context: AdminContext, args: dict[str, Any]) -> dict[str, int]:
     who = {"visitor_id": visitor_id or "", "user_id": user_id or ""}
     if bool(who["visitor_id"]) == bool(who["user_id"]):
         raise InvalidError(f"visitor_id = {visitor_id!r}, user_id = {user_id!r}: name exactly one")
-    loaded = context.engine.loader.loaded_to
-    known = _person(context, source, **who)
-    context.progress(0, 3, "forget: log")
-    went = {"log": _clean_log(context, known, 0, loaded)}
-    context.progress(1, 3, "forget: states")
-    with context.paused():
-        end = _settle(context)
-        person = _person(context, source, **who)
-        went["log"] += _clean_log(context, person, loaded if person == known else 0, end)
-        _restart_without(context, person, went)
-        _read_on(context, end)
-    context.progress(2, 3, "forget: storage")
+    context.progress(0, 4, "forget: log")
+    person, went = _person(context, source, **who), dict.fromkeys(("log", "states", "forwards"), 0)
+    while (named := _strike(context, person, who, went)) != person:
+        person = named
+    context.progress(2, 4, "forget: state file")
+    with context.engine.sessionizer.watched() as moved:
+        fresh = context.states.write_anew()
+        with context.paused():
+            context.states.go_on_in(fresh, moved)
+    context.progress(3, 4, "forget: storage")
     return {"visitors": len(person.visitors), **went, **erase(context.storage, source, **who)}
+
+
+def _strike(
+    context: AdminContext, person: Person, who: dict[str, str], went: dict[str, int]
+) -> Person:
+    """Erase a person from log and states; where it turns out to be more, return that instead."""
+    loaded = context.engine.loader.loaded_to
+    went["log"] += _clean_log(context, person, 0, loaded)
+    context.progress(1, 4, "forget: states")
+    with context.engine.sessionizer.watched() as moved:
+        named = {key for key, value in context.states.items() if person.touches(key, value)}
+        with context.paused() as fold:
+            end = _settle(context)
+            found = _person(context, person.source, **who)
+            if found == person:
+                went["log"] += _clean_log(context, person, loaded, end)
+                context.engine.sessionizer.read_again()
+                went["states"] += _strike_states(context, fold, person, named | moved)
+                went["forwards"] += context.states.drop_forwards(lambda one: person.owns(one.line))
+    return found
+
+
+def _strike_states(context: AdminContext, fold: Fold, person: Person, keys: set[bytes]) -> int:
+    chosen = []
+    for key in keys:
+        value = context.states.get(key)
+        if value is not None and person.touches(key, value):
+            chosen.append(key.decode())
+    went = fold.strike(chosen, partial(without, person), person.is_in)
+    if not context.engine.sessionizer.flush():
+        raise UnavailableError(f"forget begins again: {context.engine.sessionizer.trouble}")
+    return went
 
 
 def _person(context: AdminContext, source: str, *, visitor_id: str, user_id: str) -> Person:
@@ -95,29 +128,6 @@ def _records(context: AdminContext, after: int, up_to: int) -> Iterator[LogRecor
     while after < up_to and (records := context.log.read(after, READ_BYTES)):
         yield from (record for record in records if record.offset <= up_to)
         after = records[-1].offset
-
-
-def _restart_without(context: AdminContext, person: Person, went: dict[str, int]) -> None:
-    needles = person.needles()
-    names = {f"{person.source}\x1f{visitor}".encode() for visitor in person.visitors}
-    states: dict[bytes, bytes | None] = {}
-    for key, value in context.states.items():
-        if key in names or any(needle in value for needle in needles):
-            left = without(person, key, value)
-            if left is not value:
-                states[key] = left
-    went["states"] = len(states)
-    went["forwards"] = context.states.erase(states, lambda item: person.owns(item.line))
-    rules, meta = context.rules, context.states.meta()
-    context.engine.restart(Partition(rules, context.states, meta, time=rules.policy.time))
-    context.states.purge()
-
-
-def _read_on(context: AdminContext, end: int) -> None:
-    """Let the fold come to where it was, before anybody asks it."""
-    sessionizer = context.engine.sessionizer
-    while max(0, sessionizer.read_to) < end and not sessionizer.trouble:
-        sessionizer.turn()
 
 
 COMMANDS = {"forget": Command(forget)}
