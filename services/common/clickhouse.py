@@ -38,9 +38,13 @@ HTTP: dict[str, Any] = {
     # The edges of many buckets do not fit into a URL.
     "form_encode_query_params": True,
     "connect_timeout": 5,
-    # Longer than any statement of ours, shorter than the patience of who waits for a dead server.
+    # Longer than any statement of ours; who asks in a hurry says so (``seconds``).
     "send_receive_timeout": 120,
 }
+READ_SECONDS = 35
+"""For a question of the metrics API: a little more than the server itself gives it."""
+INSERT_SECONDS = 30
+"""For a batch of rows: it takes a second or two, and a repeat is harmless."""
 
 EMBEDDED: dict[str, Any] = {
     # Cutting a block up for several threads to read costs more than reading it, and the threads
@@ -91,6 +95,7 @@ class ClickHouse:
         settings: Mapping[str, Any] | None = None,
         pool: int = POOL,
         cluster: str = "",
+        seconds: int | None = None,
     ) -> None:
         self.database = address.database
         self.cluster = cluster
@@ -98,6 +103,7 @@ class ClickHouse:
         embedded = EMBEDDED if address.embedded else {}
         self._settings = {**SETTINGS, **embedded, **(settings or {})}
         self._pool = pool
+        self._seconds = seconds
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self._made = 0
         self._lock = threading.Lock()
@@ -158,7 +164,7 @@ class ClickHouse:
             return self._idle.get_nowait()
         with self._lock:
             if self._made < self._pool:
-                client = _connect(self._address, self._settings)
+                client = _connect(self._address, self._settings, self._seconds)
                 self._made += 1
                 return client
         return self._idle.get()
@@ -172,20 +178,21 @@ def open_storage(
     settings: Mapping[str, Any] | None = None,
     pool: int = POOL,
     cluster: str = "",
+    seconds: int | None = None,
 ) -> ClickHouse:
     """Open the store at ``chdb:///path`` or ``http(s)://user:password@host:8123/db``.
 
     ``database`` wins over the address's own (``?database=`` for chdb), which wins over
     ``waymark``; it is created where missing, unless the user may not (``create``). ``settings``
-    go with every statement; ``cluster`` names the one its tables are spread over. Raises
-    ``UnavailableError`` where the engine or the server does not answer, ``InvalidError`` for an
-    address of another kind.
+    go with every statement; ``cluster`` names the one its tables are spread over; a server that
+    is silent for ``seconds`` does not answer. Raises ``UnavailableError`` where the engine or the
+    server does not answer, ``InvalidError`` for an address of another kind.
     """
     address = address_of(dsn, database)
     if create:
         _create(address, cluster)
     spread = CLUSTER if cluster else {}
-    return ClickHouse(address, {**spread, **(settings or {})}, pool, cluster)
+    return ClickHouse(address, {**spread, **(settings or {})}, pool, cluster, seconds)
 
 
 def _create(address: Address, cluster: str) -> None:
@@ -198,10 +205,15 @@ def _create(address: Address, cluster: str) -> None:
         first.close()
 
 
-def _connect(address: Address, settings: Mapping[str, Any]) -> Any:
+def patient(seconds: int | None) -> dict[str, Any]:
+    """Return how a server is asked by whoever waits for so long at most."""
+    return HTTP if seconds is None else {**HTTP, "send_receive_timeout": seconds}
+
+
+def _connect(address: Address, settings: Mapping[str, Any], seconds: int | None = None) -> Any:
     with opening(address):
         return clickhouse_connect.get_client(
-            **options(address, HTTP), database=address.database, settings=dict(settings)
+            **options(address, patient(seconds)), database=address.database, settings=dict(settings)
         )
 
 

@@ -9,7 +9,14 @@ from typing import Any
 
 import clickhouse_connect
 
-from services.common.clickhouse import HTTP, SETTINGS, decoded, named_errors, opening
+from services.common.clickhouse import (
+    READ_SECONDS,
+    SETTINGS,
+    decoded,
+    named_errors,
+    opening,
+    patient,
+)
 from services.common.clickhouse_address import Address, options
 
 
@@ -43,7 +50,7 @@ class AsyncClickHouse:
             if self._client is None:
                 with opening(self._address):
                     self._client = await clickhouse_connect.get_async_client(
-                        **options(self._address, HTTP),
+                        **options(self._address, patient(READ_SECONDS)),
                         database=self._address.database,
                         settings=dict(self._settings),
                         connector_limit=self._pool,

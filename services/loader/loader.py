@@ -36,6 +36,8 @@ TAKE_RECORDS = 2_000
 STEP_ROWS = 2_000
 """Rows made between two looks at the event loop: heartbeats must not wait for them."""
 RETRY_SECONDS = 0.5
+SILENT_SECONDS = 10.0
+"""An insert that takes longer is told, before it is given up."""
 HANDOVER_SECONDS = 5.0
 """How long partitions that move away wait for the insert under way to be committed."""
 
@@ -48,7 +50,7 @@ class Place(Struct, frozen=True):
 
 
 class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untyped package
-    """Moves records into a sink. ``trouble`` says why the newest batch could not be inserted.
+    """Moves records into a sink.
 
     ``clock_ms`` is the log's clock as far as this loader has read it, 0 before it has read any;
     ``loaded`` counts the records it has brought into storage.
@@ -75,7 +77,8 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
         self._stored: dict[TopicPartition, int] = {}
         self._inserting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self.trouble = ""
+        self._failed = ""
+        self._inserts_since: float | None = None
         self.clock_ms = 0
         self.loaded = 0
         self.turned_at = time.monotonic()
@@ -100,6 +103,14 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
     def stop(self) -> None:
         """Ask for the end, from the loop's thread."""
         self._stopping.set()
+
+    @property
+    def trouble(self) -> str:
+        """Say why the newest batch is not inserted: what went wrong, or that storage is silent."""
+        since = self._inserts_since
+        if since is not None and time.monotonic() - since > SILENT_SECONDS:
+            return f"storage has not answered for {time.monotonic() - since:.0f} s"
+        return self._failed
 
     def owns(self, partition: int) -> bool:
         """Tell whether this loader reads a partition of the events now."""
@@ -185,16 +196,19 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
         """Insert a batch and commit it, however long storage or Kafka stay away."""
         while True:
             try:
+                self._inserts_since = time.monotonic()
                 await asyncio.to_thread(self._insert, place.batch)
+                self._inserts_since = None
                 await self._commit(place)
             except (RetryableError, KafkaError) as error:
-                self.trouble = f"{type(error).__name__}: {error}"
+                self._failed = f"{type(error).__name__}: {error}"
+                self._inserts_since = None
                 if self._stopping.is_set():
                     return
                 await asyncio.sleep(RETRY_SECONDS)
                 self.turned_at = time.monotonic()
             else:
-                self.trouble = ""
+                self._failed = ""
                 return
 
     def _insert(self, batch: Batch) -> None:

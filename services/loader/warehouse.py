@@ -2,7 +2,7 @@
 
 import threading
 
-from services.common.clickhouse import ClickHouse, open_storage
+from services.common.clickhouse import INSERT_SECONDS, ClickHouse, open_storage
 from services.common.errors import InvalidError, UnavailableError
 from services.common.ports import Clock
 from services.common.settings import Settings
@@ -49,6 +49,7 @@ class Warehouse:
         self._clock = clock
         self._lock = threading.Lock()
         self._storage: ClickHouse | None = None
+        self._inserts: ClickHouse | None = None
 
     def storage(self) -> ClickHouse:
         """Return storage with current tables; ``UnavailableError`` while it does not answer."""
@@ -58,10 +59,20 @@ class Warehouse:
             return self._storage
 
     def sink(self) -> MarkingSink:
-        """Return storage as rows are brought into it."""
-        return MarkingSink(self.storage(), self._clock)
+        """Return storage as rows are brought into it: a silent server is noticed soon."""
+        self.storage()
+        with self._lock:
+            if self._inserts is None:
+                self._inserts = open_storage(
+                    self._settings.clickhouse,
+                    create=False,
+                    cluster=self._settings.clickhouse_cluster,
+                    seconds=INSERT_SECONDS,
+                )
+            return MarkingSink(self._inserts, self._clock)
 
     def close(self) -> None:
         """Close what was opened."""
-        if self._storage is not None:
-            self._storage.close()
+        for one in (self._storage, self._inserts):
+            if one is not None:
+                one.close()

@@ -1,5 +1,7 @@
 """``/healthz``, ``/readyz``, ``/metrics`` of this part, and the pipeline hop by hop."""
 
+import asyncio
+
 from fastapi import APIRouter, Response
 
 from services.common.errors import RetryableError
@@ -9,6 +11,9 @@ from services.metrics_api.errors import RETRY_AFTER_S
 from services.metrics_api.parts import Parts, PartsOf
 
 router = APIRouter(tags=["health"])
+
+PATIENCE_SECONDS = 5.0
+"""For storage to say that it is there: less than a probe waits for us."""
 
 
 @router.get("/healthz")
@@ -56,8 +61,11 @@ async def pipeline(access: Reader, parts: PartsOf) -> Response:
 
 async def _findings(parts: Parts) -> tuple[list[str], list[str]]:
     try:
-        await parts.store.rows("ready")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await parts.store.rows("ready")
         hops = await parts.health.hops()
+    except TimeoutError:
+        return [f"storage has not answered within {PATIENCE_SECONDS:.0f} s"], []
     except RetryableError as error:
         return [str(error)], []
     troubles = [f"{hop.name}: {hop.trouble}" for hop in hops if hop.trouble]

@@ -13,7 +13,13 @@ from fastapi import FastAPI
 from services.common import logging
 from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
-from services.common.clickhouse import CLUSTER, READ_LIMITS, ClickHouse, open_storage
+from services.common.clickhouse import (
+    CLUSTER,
+    READ_LIMITS,
+    READ_SECONDS,
+    ClickHouse,
+    open_storage,
+)
 from services.common.clickhouse_address import address_of
 from services.common.clickhouse_async import AsyncClickHouse
 from services.common.clock import SystemClock
@@ -74,7 +80,12 @@ def create_part(
     policy = read_policy(settings.policy) if settings.policy else Policy()
     cluster = settings.clickhouse_cluster
     storage = open_storage(
-        settings.clickhouse, create=False, settings=READ_LIMITS, pool=POOL, cluster=cluster
+        settings.clickhouse,
+        create=False,
+        settings=READ_LIMITS,
+        pool=POOL,
+        cluster=cluster,
+        seconds=READ_SECONDS,
     )
     spread = CLUSTER if cluster else {}
     reads = AsyncClickHouse(address_of(settings.clickhouse), {**spread, **READ_LIMITS}, POOL)

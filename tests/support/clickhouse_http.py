@@ -5,6 +5,7 @@ and stopped like a server. While a file ``hold`` lies in the folder's parent, wh
 there, but nobody is told: the moment between an insert and its answer, as long as a test wants it.
 """
 
+import signal
 import socket
 import subprocess
 import sys
@@ -76,6 +77,10 @@ class ClickHouseProcess:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
