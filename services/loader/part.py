@@ -1,7 +1,8 @@
 """``waymark loader`` as tasks of one event loop: the loading itself, and chores by one loader.
 
-Chores (sealing, retention) are done by the loader that reads partition 0 of the events: there is
-always one, and hardly ever two. Two at once do no harm (``seal``), they only work twice.
+Chores (sealing, retention, the nightly rebuild) are done by the loader that reads partition 0 of
+the events: there is always one, and hardly ever two. Two at once do no harm (``seal``), they only
+work twice.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from services.common.errors import RetryableError
 from services.common.health_app import health_app
 from services.common.kafka import client_options
 from services.common.metrics import Metrics
+from services.common.ports import Storage
 from services.common.settings import Settings
 from services.common.topics import TOPIC_OF_TABLE, ensure_topics
 from services.loader.chores import DAY_MS, Sealing, Sources, StorageRetention
@@ -30,6 +32,8 @@ FETCH_BYTES = 32 << 20
 PARTITION_BYTES = 4 << 20
 IDLE_MS = 24 * 3_600_000
 OnFatal = Callable[[BaseException], None]
+Chore = Callable[[], object]
+MoreChores = Callable[[Storage], Sequence[Chore]]
 
 
 class LoaderPart:
@@ -42,13 +46,16 @@ class LoaderPart:
         sources: Sources,
         metrics: Metrics,
         on_fatal: OnFatal,
+        *,
+        more_chores: MoreChores | None = None,
     ) -> None:
-        """Tie it together; nothing is opened yet."""
+        """Tie it together; nothing is opened yet. ``more_chores`` are made on opened storage."""
         self._settings = settings
         self._warehouse = warehouse
         self._sources = sources
         self._metrics = metrics
         self._on_fatal = on_fatal
+        self._more_chores = more_chores
         self._loader: TopicLoader | None = None
         self._stopping = False
         self.chores_trouble = ""
@@ -111,7 +118,7 @@ class LoaderPart:
             self._on_fatal(error)
 
     async def _chores(self) -> None:
-        chores: Sequence[Callable[[], int]] = ()
+        chores: Sequence[Chore] = ()
         while True:
             await asyncio.sleep(CHORES_SECONDS)
             try:
@@ -125,12 +132,13 @@ class LoaderPart:
             except Exception as error:  # noqa: BLE001 - the loop's edge: unknown means the end
                 self._on_fatal(error)
 
-    def _open_chores(self, loader: TopicLoader) -> Sequence[Callable[[], int]]:
+    def _open_chores(self, loader: TopicLoader) -> Sequence[Chore]:
         storage = self._warehouse.storage()
         keep_ms = self._settings.events_keep_days * DAY_MS
         sealing = Sealing(storage, self._sources, lambda: loader.clock_ms)
         retention = StorageRetention(storage, self._sources, lambda: loader.clock_ms, keep_ms)
-        return (sealing.run, retention.run)
+        more = self._more_chores(storage) if self._more_chores else ()
+        return (sealing.run, retention.run, *more)
 
 
 def open_consumer(settings: Settings) -> AIOKafkaConsumer:

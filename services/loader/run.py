@@ -6,6 +6,7 @@ costs nothing but reading again what was not committed: so a silent storage does
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from services.common import logging
@@ -13,8 +14,10 @@ from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.fatal import die
 from services.common.metrics import Metrics
+from services.common.ports import Storage
 from services.common.server import Server, listen
 from services.common.settings import Settings
+from services.history.distributed.nightly import nightly
 from services.loader.part import LoaderPart
 from services.loader.warehouse import Warehouse
 
@@ -33,7 +36,11 @@ def run(settings: Settings) -> int:
         warehouse = Warehouse(settings, clock)
         catalog = open_catalog(settings, clock)
         closing.callback(catalog.close)
-        part = LoaderPart(settings, warehouse, catalog, Metrics(), die)
+
+        def nightly_rebuild(storage: Storage) -> Sequence[Callable[[], object]]:
+            return (nightly(settings, catalog, storage, clock).run,)
+
+        part = LoaderPart(settings, warehouse, catalog, Metrics(), die, more_chores=nightly_rebuild)
         log = logging.get("loader")
         host, port = address.getsockname()[:2]
         server = Server(

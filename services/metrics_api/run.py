@@ -30,9 +30,9 @@ from services.common.policy_file import read_policy
 from services.common.rules import CatalogRules
 from services.common.server import Server, listen
 from services.common.settings import Settings
+from services.history.distributed.forget import WorkersForget
 from services.metrics_api.app import create_metrics_api
 from services.metrics_api.follow import Silence
-from services.metrics_api.forget import StorageForget
 from services.metrics_api.hops import TopicHops
 from services.metrics_api.parts import ApiSettings
 from services.metrics_api.steady_live import SteadyLive
@@ -112,7 +112,7 @@ def create_part(
         catalog=catalog,
         rules=CatalogRules(catalog, policy),
         clock=SystemClock(),
-        forget=StorageForget(unlimited),
+        forget=WorkersForget(settings, unlimited, SystemClock()),
         health=hops,
         metrics=Metrics(),
         settings=ApiSettings(

@@ -44,6 +44,8 @@ IMPURE = (
 )
 BESIDE = {
     "services/ingest/run.py": "composition root: a dry run shows carts as the reading side does",
+    "services/loader/run.py": "composition root: the nightly rebuild is one of its chores",
+    "services/metrics_api/run.py": "composition root: erasure reaches the workers' states too",
     "schemas/generate.py": "writes schemas/json, run by make docs",
     "tests/oracle/feed.py": "runs the core beside the oracle",
     "tests/oracle/shop.py": "runs the core beside the oracle",

@@ -12,7 +12,7 @@ The lines in the log itself, and in the topics of rows, go with the topics' rete
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,7 +24,6 @@ from services.common.settings import Settings
 from services.history import queries
 from services.history.distributed.live import Link, linked
 from services.loader.erase import erase, visitors_of
-from services.loader.warehouse import Warehouse
 
 
 def forget(
@@ -61,11 +60,11 @@ def _lines(events: Iterable[Event]) -> list[Outgoing]:
 class WorkersForget:
     """The ``Forget`` port on an installation of workers, one erasure at a time."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        """Erase in this installation, as a user who may delete; nothing is connected yet."""
+    def __init__(self, settings: Settings, storage: Callable[[], Storage], clock: Clock) -> None:
+        """Erase here, in storage as a user who may delete; nothing is connected yet."""
         self._settings = settings
+        self._storage = storage
         self._clock = clock
-        self._warehouse = Warehouse(settings, clock)
         self._lock = asyncio.Lock()
 
     async def forget(
@@ -78,4 +77,4 @@ class WorkersForget:
     def _forget(self, source: str, visitor_id: str, user_id: str) -> dict[str, Any]:
         who = {"visitor_id": visitor_id, "user_id": user_id}
         with linked(self._settings) as link:
-            return {**forget(link, self._warehouse.storage(), self._clock, source, **who)}
+            return {**forget(link, self._storage(), self._clock, source, **who)}
