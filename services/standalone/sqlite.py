@@ -103,6 +103,14 @@ def remove(path: Path) -> None:
         path.with_name(path.name + beside).unlink(missing_ok=True)
 
 
+def emptied(connection: sqlite3.Connection) -> bool:
+    """Bring all of the write-ahead log into the database; False where a reader is in the way."""
+    connection.execute("PRAGMA busy_timeout=100").fetchall()
+    (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}").fetchall()
+    return not busy
+
+
 def replace(fresh: Path, path: Path) -> None:
     """Put a closed database in the place of another, which is closed too; durable at return."""
     fresh.replace(path)

@@ -201,8 +201,7 @@ class SqliteStates:
         """
         with self._lock, sqlite.translated(self._path):
             _bring(fresh, self._path, moved)
-            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
+            if not sqlite.emptied(self._connection):
                 raise UnavailableError(f"{self._path} is being read: try again")
             self._connection.close()
             try:
@@ -246,7 +245,7 @@ def _bring(fresh: Path, path: Path, moved: Collection[bytes]) -> None:
             for table in SHORT:
                 connection.execute(f"DELETE FROM main.{table}")
                 connection.execute(f"INSERT INTO main.{table} SELECT * FROM old.{table}")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.execute("PRAGMA main.wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         connection.close()
 
