@@ -67,6 +67,8 @@ def forget(
 ) -> None:
     """Erase a visitor or a user everywhere: log, live state, storage, refused events.
 
+    On Kafka the log's own lines go with its retention (WAYMARK_KAFKA_KEEP_HOURS), not before.
+
     Example: waymark forget --user customer-42
     """
     if (visitor is None) == (user is None):
