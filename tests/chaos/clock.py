@@ -20,10 +20,10 @@ class SteppedIngest(Process):
     def __init__(self, made: City, library: Path, port: int) -> None:
         self._file = made.folder / "off"
         self.step(0)
-        waymark = str(Path(sys.executable).with_name("waymark"))
+        order = [sys.executable, "-c", "from services.cli.main import main; main()", "ingest"]
         environ = {"LD_PRELOAD": str(library), "STEP_FILE": str(self._file)}
         environ |= made.environ("ingest", port)
-        super().__init__("ingest", port, [waymark, "ingest"], made.folder / "ingest.txt", **environ)
+        super().__init__("ingest", port, order, made.folder / "ingest.txt", **environ)
 
     def step(self, off_ms: int) -> None:
         """Set the host's clock so far off the truth, at once."""

@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from msgspec import Struct
 
@@ -34,15 +34,15 @@ class Habits(Struct, frozen=True):
 class Monkey:
     """``kills`` and ``stops`` count the blows by kind of part."""
 
-    def __init__(self, city: City, seed: int, habits: Habits, began: float) -> None:
+    def __init__(self, city: City, seed: int, habits: Habits, say: Callable[[str], None]) -> None:
         self._city = city
         self._dice = random.Random(f"monkey/{seed}")
         self._habits = habits
-        self._began = began
+        self._tell = say
+        self._began = time.monotonic()
         self._healing: set[asyncio.Task[None]] = set()
         self.kills: Counter[str] = Counter()
         self.stops: Counter[str] = Counter()
-        self.said: list[str] = []
 
     async def rampage(self, kills: int) -> None:
         """Go on until so many more were killed, and all they were are running again."""
@@ -87,7 +87,7 @@ class Monkey:
         kind = victim.name.partition("-")[0]
         await asyncio.to_thread(victim.kill)
         self.kills[kind] += 1
-        self._say(f"killed {victim.name} ({self.kills.total()})")
+        self.say(f"killed {victim.name} ({self.kills.total()})")
         again = self._dice.random() < self._habits.again and kind != "broker"
         self._later(self._back(victim, self._dice.uniform(*self._habits.away)))
         if again:  # it dies while it starts
@@ -95,14 +95,14 @@ class Monkey:
             if victim.wanted:
                 await asyncio.to_thread(victim.kill)
                 self.kills[kind] += 1
-                self._say(f"killed {victim.name} as it started ({self.kills.total()})")
+                self.say(f"killed {victim.name} as it started ({self.kills.total()})")
                 self._later(self._back(victim, 0.0))
 
     async def _stop(self, victim: Part, seconds: float) -> None:
         victim.frozen = True
         victim.send(signal.SIGSTOP)
         self.stops[victim.name.partition("-")[0]] += 1
-        self._say(f"stopped {victim.name} for {seconds:.1f} s")
+        self.say(f"stopped {victim.name} for {seconds:.1f} s")
         self._later(self._go_on(victim, seconds))
 
     async def _back(self, part: Part, seconds: float) -> None:
@@ -120,8 +120,8 @@ class Monkey:
             part.send(signal.SIGCONT)
             part.frozen = False
 
-    def _later(self, work: object) -> None:
-        self._healing.add(asyncio.create_task(work))  # type: ignore[arg-type]
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        self._healing.add(asyncio.create_task(work))
 
     def _heal(self) -> None:
         """Raise what any recovery raised."""
@@ -129,5 +129,6 @@ class Monkey:
             task.result()
             self._healing.discard(task)
 
-    def _say(self, what: str) -> None:
-        self.said.append(f"{time.monotonic() - self._began:6.1f} s  {what}")
+    def say(self, what: str) -> None:
+        """Tell what happens, and when."""
+        self._tell(f"{time.monotonic() - self._began:6.1f} s  {what}")

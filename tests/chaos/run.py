@@ -52,7 +52,7 @@ class Outcome(Struct):
 
 
 async def rage(plan: Plan, folder: Path, say: Say, then: "Then | None" = None) -> Outcome:
-    """Run the plan; raise what is wrong in words, after saying what was done to whom.
+    """Run the plan; raise what is wrong in words. ``say`` is told whatever is done to whom.
 
     ``then`` is called when all is at rest and known to be right.
     """
@@ -60,20 +60,18 @@ async def rage(plan: Plan, folder: Path, say: Say, then: "Then | None" = None) -
     with city(folder, plan.brokers) as made:
         await asyncio.to_thread(made.start, 1)
         started = time.monotonic()
-        monkey = Monkey(made, plan.seed, plan.habits, started)
-        try:
-            async with tended(made), shop(made, plan) as front:
-                await _scaled(made, monkey, plan.kills)
-                await asyncio.to_thread(made.wait_ready)
-                raged = time.monotonic()
-                async with asyncio.timeout(plan.rest):
-                    await front.close()
-                report = await at_rest(made.settings, front.acknowledged, plan.rest)
-                rested = time.monotonic()
-                if then is not None:
-                    await then(made, front)
-        finally:
-            say("\n".join([f"seed {plan.seed}", *monkey.said, f"by themselves {made.restarts}"]))
+        monkey = Monkey(made, plan.seed, plan.habits, say)
+        async with tended(made), shop(made, plan) as front:
+            await _scaled(made, monkey, plan.kills)
+            await asyncio.to_thread(made.wait_ready)
+            raged = time.monotonic()
+            monkey.say("all are back")
+            async with asyncio.timeout(plan.rest):
+                await front.close()
+            report = await at_rest(made.settings, front.acknowledged, plan.rest)
+            rested = time.monotonic()
+            if then is not None:
+                await then(made, front)
         return Outcome(
             report, dict(monkey.kills), dict(monkey.stops), made.restarts, front.shoppers,
             dict(front.answers),
@@ -95,7 +93,7 @@ async def _scaled(made: City, monkey: Monkey, kills: int) -> None:
     await monkey.rampage(kills // 2)
     leaving = made.workers.pop(0)
     status = await asyncio.to_thread(leaving.stop)
-    monkey.said.append(f"          {leaving.name} left with status {status}")
+    monkey.say(f"{leaving.name} left with status {status}")
     assert status in {0, FATAL}, leaving.words()
     await monkey.rampage(kills - kills // 4 - kills // 2)
 

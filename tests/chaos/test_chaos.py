@@ -4,6 +4,7 @@ The long run is ``make chaos``. ``WAYMARK_TEST_SEED`` repeats a run.
 """
 
 import asyncio
+import json
 import os
 import random
 import sys
@@ -15,7 +16,6 @@ from deploy.kafka.broker import free_ports
 from tests.chaos.again import read_again
 from tests.chaos.city import KEY, city, tended
 from tests.chaos.clock import SteppedIngest, library
-from tests.chaos.contents import SOURCE
 from tests.chaos.run import Plan, rage
 from tests.chaos.storefront import Storefront
 from tests.chaos.verdict import at_rest
@@ -74,14 +74,12 @@ async def test_steps_of_the_ingest_hosts_clock_move_no_time_but_of_what_is_recei
                 report = await at_rest(made.settings, front.acknowledged, 200, left_out=0.6)
         finally:
             await front.end()
-        flags = await read_all(made.settings, "flags")
+        log = await read_all(made.settings, "events")
     say(str(report))
     assert report.greatest_lag_ms > HOUR_MS, "the clock was behind"
     assert report.flags.get("late"), "who had come before the step was marked"
-    assert not [
-        one for one in flags if any(_named(one.value, n) for n in range(before, front.shoppers))
-    ]
-
-
-def _named(flag: bytes, number: int) -> bool:
-    return f'"source":"{SOURCE}","visitor_id":"v{number}"'.encode() in flag
+    events = [one for record in log for one in map(json.loads, record.value.split(b"\n"))]
+    newcomers = {f"v{number}" for number in range(before, front.shoppers)}
+    since = [one for one in events if one.get("visitor_id") in newcomers and "event_id" in one]
+    assert since
+    assert all(one["ts_ms"] == front.acknowledged[one["event_id"]]["ts_ms"] for one in since)
