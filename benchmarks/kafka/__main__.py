@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.kafka import fold, ingest, loader, restore, scale, stage, state
+from benchmarks.kafka import fold, ingest, loader, overload, restore, scale, stage, state
 from benchmarks.kafka.bench import Bench
 from benchmarks.kafka.broker import broker
 from benchmarks.kafka.rows import table
@@ -27,6 +27,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "state": lambda bench: state.run(bench, state.STATE),
     "fold": fold.run,
     "ingest": ingest.run,
+    "overload": overload.run,
     "stage": stage.run,
     "restore": restore.run,
     "loader": loader.run,

@@ -58,10 +58,14 @@ class Gate:
                 await app(scope, receive, send)
             finally:
                 self._under_way -= 1
+                self.pulse.served += 1
 
         return guarded
 
     def _refusal(self) -> Answer | None:
         if self.shut():
             return SHUT
-        return FULL if self.pulse.behind and self._under_way >= CROWD else None
+        if not self.pulse.behind:
+            return None
+        # Who comes waits as long as those before take: no longer than the window, then.
+        return FULL if self._under_way >= max(CROWD, self.pulse.in_window) else None

@@ -16,6 +16,7 @@ BEATS = 3
 """So many beats in a row, and for so long, are late before the loop counts as behind."""
 WARY_SECONDS = 2.0
 """After it was behind, the first late beat is enough for this long."""
+WINDOW_SECONDS = 0.5
 
 
 class Pulse:
@@ -24,6 +25,11 @@ class Pulse:
     def __init__(self) -> None:
         """Describe it; ``start`` begins to beat."""
         self.behind = False
+        self.served = 0
+        """How many requests were served; whoever serves one counts it."""
+        self.in_window = 0.0
+        """How many were served lately in ``WINDOW_SECONDS``."""
+        self._window = (0.0, 0)
         self._due = 0.0
         self._late = 0
         self._calm_at = 0.0
@@ -33,6 +39,7 @@ class Pulse:
     def start(self) -> None:
         """Beat in the running loop."""
         self._calm_at = time.monotonic()
+        self._window = (self._calm_at, self.served)
         self._next(asyncio.get_running_loop())
 
     def stop(self) -> None:
@@ -52,6 +59,10 @@ class Pulse:
             self._late, self._calm_at = 0, now
         else:
             self._late += 1
+        began, before = self._window
+        if now - began >= WINDOW_SECONDS:
+            self.in_window = (self.served - before) * WINDOW_SECONDS / (now - began)
+            self._window = (now, self.served)
         wary = now - self._behind_at < WARY_SECONDS
         long = self._late >= BEATS and now - self._calm_at > PATIENCE_SECONDS
         self.behind = self._late > 0 and (wary or long)
