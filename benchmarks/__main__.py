@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, as one table: each figure beside its baseline.
+"""All benchmarks, one after the other, and at the end one table: seen, asked for, baseline.
 
     python -m benchmarks [NAME …]
 
@@ -11,11 +11,16 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+
+from benchmarks.figures import PLACE, read, table
 
 BENCHMARKS = {
     "normalise": "What a storefront sends, to the canonical event",
     "core": "The fold with every rule",
+    "flat": "The fold, as events add up",
     "ingest": "HTTP to the durable log",
     "standalone": "One process: POST to queryable",
     "queries": "Metrics over a year's sessions",
@@ -31,14 +36,21 @@ def main() -> int:
         print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    return sum(_run(name) for name in names)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "figures"
+        failed = sum(_run(name, place) for name in names)
+        print(f"\n{'-- all figures ':-<{WIDTH}}")
+        print("\n".join(table(read(place))))
+    return failed
 
 
-def _run(name: str) -> bool:
+def _run(name: str, place: Path) -> bool:
     load = os.getloadavg()[0]
     print(f"\n{f'-- {name}: {BENCHMARKS[name]} (load {load:.1f}) ':-<{WIDTH}}", flush=True)
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False)
+    environ = {**os.environ, PLACE: str(place)}
+    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    done = subprocess.run(command, check=False, env=environ)
     if done.returncode:
         print(f"failed with status {done.returncode} after {time.monotonic() - started:.0f} s")
     return done.returncode != 0

@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.core_shop import START_MS, records
+from benchmarks.figures import figure
 from schemas.event import Event
 from services.common.ports import Changes, LogRecord
 from services.sessionizer.core.partition import Partition
@@ -160,6 +161,8 @@ def report(events: int, visitors: int, resting: int) -> None:
     seconds = spent[events]
     _row("events", f"{events:,} of {visitors:,} visitors, {rows / events:.2f} rows an event")
     _row("core: decode, admit, fold, encode", f"{events / seconds:,.0f} events/s a core")
+    baseline_rate = f"{events / baseline:,.0f} (decode, count)"
+    figure("core, every rule, events/s a core", f"{events / seconds:,.0f}", "", baseline_rate)
     _row("baseline: decode, count", f"{events / baseline:,.0f} events/s a core")
     _row("core / baseline, CPU", f"{seconds / baseline:.1f} x")
     for since, mark in pairwise([0, *marks]):
@@ -171,8 +174,11 @@ def report(events: int, visitors: int, resting: int) -> None:
     each = (many["bytes"] - few["bytes"]) / (many["n"] - few["n"])
     million = many["bytes"] + each * (MILLION - many["n"])
     _row("state of a visitor with a cart", f"{many['median']:.0f} bytes")
+    start = many["start"] * MILLION / many["n"]
     _row("1 million live visitors, states in memory", f"{million / MIB:,.0f} MiB")
-    _row("start with 1 million visitors", f"{many['start'] * MILLION / many['n']:.1f} s")
+    _row("start with 1 million visitors", f"{start:.1f} s")
+    figure("core, 1 million live visitors", f"{million / MIB:,.0f} MiB", "<= 1,024 MiB")
+    figure("core, start with 1 million visitors", f"{start:.1f} s", "<= 15 s")
 
 
 def _row(what: str, figure: str) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from benchmarks.figures import figure
 from schemas.body import split
 from schemas.context import Context, site
 from schemas.normalise import normalise, prepare
@@ -82,11 +83,18 @@ def main() -> None:
         ("to an event", normalise),
     ]
     for make in (page_view, cart_add, with_unknown, landing):
-        given = bodies(make)
+        given, costs = bodies(make), dict[str, str]()
         for name, work in works:
             once = 1 if make is landing and work is prepare else RUNS
             best = min(run(given, work) for _ in range(once)) / (BODIES * BATCH)
             print(f"{make.__name__:14}{name:20}{best * 1e6:8.2f} µs{1 / best:12,.0f} events/s")
+            costs[name] = f"{best * 1e6:.2f} us"
+        figure(
+            f"{make.__name__} to the log's line",
+            costs[works[1][0]],
+            "",
+            f"{costs[works[0][0]]} (split)",
+        )
 
 
 if __name__ == "__main__":
