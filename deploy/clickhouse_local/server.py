@@ -27,6 +27,8 @@ else:
     from backports import zstd
 
 _SETTING = re.compile(r"[a-z][a-z0-9_]*")
+_COLUMNS = re.compile(rb"(?is)(INSERT INTO [^\n]*FORMAT ArrowStream)\s*\n(.*)")
+"""A statement with its rows behind it, which are no text."""
 _TRANSPORT = {
     "database",
     "query",
@@ -124,6 +126,9 @@ class Server(ThreadingHTTPServer):
         values: dict[str, str],
     ) -> bytes:
         self._connection.query(f"USE {database}")
+        inline = None if sql else _COLUMNS.fullmatch(body)
+        if inline:
+            sql, body = inline[1].decode(), inline[2]
         if sql and body:
             return self._insert(sql, body, settings)
         text = sql or body.decode()

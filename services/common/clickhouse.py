@@ -15,6 +15,7 @@ import msgspec
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from services.common.clickhouse_address import Address, address_of, options
+from services.common.columns import Columns
 from services.common.errors import InvalidError, TooMuchError, UnavailableError
 
 POOL = 4
@@ -113,11 +114,15 @@ class ClickHouse:
         """Insert JSON rows; a repeat with the same token within the process changes nothing."""
         if not lines:
             return
+        if isinstance(lines, Columns):
+            fmt, block = "ArrowStream", lines.arrow()
+        else:
+            fmt, block = "JSONEachRow", b"\n".join(lines)
         with self._client() as client, named_errors(f"insert into {table}"):
             client.raw_insert(
                 table,
-                insert_block=b"\n".join(lines),
-                fmt="JSONEachRow",
+                insert_block=block,
+                fmt=fmt,
                 settings={"insert_deduplication_token": token} if token else None,
             )
 

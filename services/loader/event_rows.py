@@ -1,4 +1,4 @@
-"""From records of the log to rows of the table ``events``.
+"""Rows of the table ``events``: what they hold, and one as a JSON line (an import's).
 
 The columns are what queries filter and count by; ``body`` is the canonical line, from which a
 rebuild reads. Ticks, links and forwarded orders (events with ``to``) are the log's own business
@@ -6,18 +6,19 @@ and leave no row: the order itself stands under its own address.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from schemas.event import Event, address_of
-from services.common.ports import LogRecord
 
-_event = msgspec.json.Decoder(Event)
 _encode = msgspec.json.Encoder().encode
 
 FIRST = 1 << 63
 """Versions of events count down from here: of two copies the one received first stays."""
+LAST_PLACE = 0xFFFFF
+CONTROL: Final = frozenset({"__tick", "__link"})
 
 
 class EventRow(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -66,20 +67,14 @@ class EventRow(Struct, frozen=True, omit_defaults=True, gc=False):
     excluded: bool = False
 
 
-def rows_of_record(record: LogRecord) -> Iterator[bytes]:
-    """Yield the rows of a record's events; lines that are no canonical events are passed over.
+def is_row(event: Event) -> bool:
+    """Tell whether an event of the log has a row: ticks, links and forwards have none."""
+    return not event.to and event.type not in CONTROL
 
-    (The fold hands those to the dead letters; here they would only be told twice.)
-    """
-    for place, line in enumerate(record.body.split(b"\n")):
-        if not line:
-            continue
-        try:
-            event = _event.decode(line)
-        except msgspec.MsgspecError:
-            continue
-        if not (event.to or event.type in {"__tick", "__link", "__forget"}):
-            yield row_of(event, record.append_ms, place, line)
+
+def no_later(event: Event, append_ms: int) -> Event:
+    """Return the event with its time never later than its append time."""
+    return msgspec.structs.replace(event, ts_ms=append_ms)
 
 
 def rows_of_events(events: Iterable[Event]) -> Iterator[bytes]:
@@ -91,7 +86,7 @@ def rows_of_events(events: Iterable[Event]) -> Iterator[bytes]:
 def row_of(event: Event, append_ms: int, place: int, line: bytes = b"") -> bytes:
     """Return one event's row as a JSON line; its time never later than its append time."""
     if event.ts_ms > append_ms:
-        event = msgspec.structs.replace(event, ts_ms=append_ms)
+        event = no_later(event, append_ms)
         line = b""
     products = event.products or []
     survey, perf = event.survey, event.perf
@@ -104,7 +99,7 @@ def row_of(event: Event, append_ms: int, place: int, line: bytes = b"") -> bytes
         append_ms=append_ms,
         type=event.type,
         body=(line or _encode(event)).decode(),
-        version=FIRST - (append_ms << 20 | min(place, 0xFFFFF)),
+        version=FIRST - (append_ms << 20 | min(place, LAST_PLACE)),
         visitor_id=event.visitor_id,
         user_id=event.user_id,
         name=event.name,

@@ -27,7 +27,7 @@ from services.common.metrics import Metrics
 from services.common.ports import Sink
 from services.loader.batch import Batch
 from services.loader.isolate import insert_isolated
-from services.loader.topics import EVENTS, rows_of
+from services.loader.topics import EVENTS, log_record, row_of
 
 BATCH_ROWS = 100_000
 BATCH_BYTES = 64 << 20
@@ -179,9 +179,11 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
             where, record = self._left.popleft()
             table = self._tables[record.topic]
             self._stored.setdefault(where, record.offset)
-            batch.add(where, record.offset, table, rows_of(table, record))
             if table == EVENTS:
+                batch.add_events(where, log_record(record))
                 self.clock_ms = max(self.clock_ms, record.timestamp)
+            else:
+                batch.add(where, record.offset, table, row_of(record))
             if batch.rows >= step:
                 await asyncio.sleep(0)
                 step = batch.rows + STEP_ROWS

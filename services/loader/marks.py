@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
+from services.common.columns import Columns
 from services.common.errors import InvalidError
 from services.common.ports import Clock, Storage
 from services.loader.text import text
@@ -72,9 +73,11 @@ class MarkingSink:
         mark(self._storage, table, instants, floors)
 
     def _changed(self, table: str, lines: Sequence[bytes]) -> Instants:
-        rows = _decoded(table, lines)
         # An hour more than needed: the log's clock and this one may differ.
         sealed_ms = self._clock.now_ms() - LAG[table] + HOUR
+        if isinstance(lines, Columns):
+            return lines.times_before(sealed_ms)
+        rows = _decoded(table, lines)
         if table == "orders":
             return _older(order_instants(self._storage, rows), sealed_ms)
         own = _older(_own(rows), sealed_ms)

@@ -1,6 +1,6 @@
 """Which topic's records become rows of which table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import ConsumerRecord
@@ -8,7 +8,6 @@ from aiokafka import ConsumerRecord
 from services.common.ports import LogRecord
 from services.common.settings import Settings
 from services.common.topics import TOPIC_OF_TABLE, topic_name
-from services.loader.event_rows import rows_of_record
 
 EVENTS: Final = "events"
 
@@ -19,19 +18,16 @@ def tables_by_topic(settings: Settings) -> dict[str, str]:
     return {topic_name(settings, EVENTS): EVENTS, **outputs}
 
 
-def rows_of(table: str, record: ConsumerRecord) -> Iterable[bytes]:
-    """Return a record's rows: its events, or the one row that it is.
+def row_of(record: ConsumerRecord) -> Sequence[bytes]:
+    """Return the row that a record of an output topic is, as one line.
 
-    A record without a value (which only a foreign producer sends) has none.
+    (A line break in it would make two of it.) A record without a value, which only a foreign
+    producer sends, has none.
     """
     value: bytes | None = record.value
-    if not value:
-        return ()
-    if table == EVENTS:
-        return rows_of_record(LogRecord(record.offset, record.timestamp, value))
-    return _one(value)
+    return (value.replace(b"\n", b" "),) if value else ()
 
 
-def _one(value: bytes) -> Sequence[bytes]:
-    """Return a row as one line: a line break in it would make two of it."""
-    return (value.replace(b"\n", b" "),)
+def log_record(record: ConsumerRecord) -> LogRecord:
+    """Return a record of the events as the log has it."""
+    return LogRecord(record.offset, record.timestamp, record.value or b"")

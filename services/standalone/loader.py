@@ -12,13 +12,14 @@ that does not answer stops the loop at 2, with the same batch, until it does.
 
 import secrets
 import time
+from collections.abc import Sequence
 
 from msgspec import Struct, field
 
 from services.common.errors import RetryableError
 from services.common.metrics import Metrics
 from services.common.ports import Sink
-from services.loader.event_rows import rows_of_record
+from services.loader.event_columns import EventRows
 from services.loader.isolate import insert_isolated
 from services.standalone.log import SqliteLog
 from services.standalone.state_store import SqliteStates
@@ -37,7 +38,7 @@ class Batch(Struct):
     offset: int
     letters_to: int
     rows_to: int
-    tables: dict[str, list[bytes]]
+    tables: dict[str, Sequence[bytes]]
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def rows(self) -> int:
@@ -81,18 +82,20 @@ class Loader:
     def _gather(self) -> Batch:
         batch = Batch(self.loaded_to, self._letters_to, self._rows_to, {})
         self._gather_events(batch)
+        lists: dict[str, list[bytes]] = {}
         for seq, body in self._log.read_dead_letters(batch.letters_to, BATCH_ROWS):
-            batch.tables.setdefault("dead_letters", []).append(body)
+            lists.setdefault("dead_letters", []).append(body)
             batch.letters_to = seq
         for bundle in self._states.rows(batch.rows_to, BATCH_ROWS):
-            batch.tables.setdefault(bundle.table, []).extend(bundle.body.split(b"\n"))
+            lists.setdefault(bundle.table, []).extend(bundle.body.split(b"\n"))
             batch.rows_to = bundle.seq
+        batch.tables.update(lists)
         return batch
 
     def _gather_events(self, batch: Batch) -> None:
-        events: list[bytes] = []
+        events = EventRows()
         for record in self._log.read(batch.offset, READ_BYTES):
-            events.extend(rows_of_record(record))
+            events.add(record)
             batch.offset = record.offset
             if len(events) >= BATCH_ROWS:
                 break

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from schemas.event import Event, Perf, Product
+from schemas.event import Event, Perf, Product, Survey
 from schemas.rows import (
     CartRow,
     DeadLetter,
@@ -21,7 +21,8 @@ from schemas.rows import (
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.errors import InvalidError, UnavailableError
 from services.common.ports import LogRecord
-from services.loader.event_rows import rows_of_record
+from services.loader.event_columns import EventRows, rows_of_record
+from services.loader.event_rows import row_of
 from services.loader.migrate import migrate
 
 T = 1_760_000_000_000
@@ -200,6 +201,56 @@ def test_records_become_event_rows(storage: ClickHouse) -> None:
     assert (first["ts_ms"], first["lcp_ms"], first["category"]) == (T + 50, 1200.5, "kitchen")
     stored = msgspec.json.decode(first["body"], type=Event)
     assert stored == msgspec.structs.replace(kept, ts_ms=T + 50)
+
+
+def test_columns_hold_what_json_lines_hold(storage: ClickHouse) -> None:
+    plain = Event(type="click", event_id="a", source="shape", visitor_id="v", ts_ms=T)
+    events = [
+        plain,
+        msgspec.structs.replace(
+            plain,
+            type="survey_response",
+            event_id="b",
+            user_id="ü",
+            x=0.0,
+            y=0.5,
+            value=0,
+            bot=True,
+            survey=Survey("nps", "s1", 9),
+            perf=Perf(cls=0.0, load_ms=7.5),
+            products=[LINE, Product("p2")],
+        ),
+        Event(type="purchase", event_id="c", source="shape", order_id="o", ts_ms=T, value=-3),
+    ]
+    rows = EventRows()
+    for place, event in enumerate(events):
+        rows.add(LogRecord(offset=place, append_ms=T + 5, body=encode(event)))
+    lines = [row_of(event, T + 5, 0) for event in events]
+    ask = "SELECT * EXCEPT (body) FROM events FINAL WHERE source = 'shape' ORDER BY event_id"
+    storage.insert("events", lines, "lines")
+    told = storage.query(ask)
+    storage.command("DELETE FROM events WHERE source = 'shape'")
+    assert storage.query(ask) == []
+    storage.insert("events", rows, "columns")
+    assert storage.query(ask) == told
+    assert [row["event_id"] for row in told] == ["a", "b", "c"]
+    assert rows.times_before(T) == {}
+    assert rows.times_before(T + 1) == {"shape": {T}}
+
+
+def test_a_foreign_line_sets_no_column_that_is_ours() -> None:
+    """Also a line that is no UTF-8, or has a number no column holds, stops nothing."""
+    line = encode(Event(type="click", event_id="a", source="s", visitor_id="v", ts_ms=T))
+    foreign = line[:-1] + b',"version":"9","deleted":1,"append_ms":1,"address":"w","body":"x"}'
+    wide = line[:-1] + b',"value":99999999999999999999999}'
+    rows = rows_of_record(LogRecord(1, T, b"\n".join([foreign, b'{"type":"\xff"}', wide])))
+    first, odd = (msgspec.json.decode(row) for row in rows)
+    assert (first["version"], first["append_ms"]) == ((1 << 63) - (T << 20), T)
+    assert (first["address"], first["body"]) == ("v", foreign.decode())
+    assert "deleted" not in first
+    assert odd["body"] == wide.decode()
+    with pytest.raises(InvalidError, match="too large"):
+        rows.arrow()
 
 
 def test_of_two_copies_the_one_received_first_stays(storage: ClickHouse) -> None:
