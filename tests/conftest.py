@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.kafka.broker import Broker
 from services.common.settings import Settings
 from tests.support.kafka import running, settings_for
 
@@ -32,6 +33,17 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of a real broker, started when the first test asks for it."""
     with running(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker.address
+
+
+@pytest.fixture(scope="session")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Return another broker, to be stopped, killed and looked into; each test leaves it running.
+
+    It cleans its logs at once, for whoever looks there for what must be gone.
+    """
+    fast = {"log_cleaner_backoff_ms": "100", "log_cleaner_min_cleanable_ratio": "0.01"}
+    with running(tmp_path_factory.mktemp("victim"), **fast) as broker:
+        yield broker
 
 
 @pytest.fixture

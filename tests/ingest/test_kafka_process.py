@@ -18,7 +18,7 @@ from services.common.errors import UnavailableError
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 from tests.support.commands import RUNNING, Commands
-from tests.support.kafka import read_all, running, settings_for
+from tests.support.kafka import read_all, settings_for
 from tests.support.kafka_load import Load, assert_nothing_lost
 from tests.support.process import eventually, free_port
 
@@ -222,12 +222,6 @@ def _plain(records: list[Any]) -> list[Any]:
         lines = [json.dumps({k: e[k] for k in kept if k in e}).encode() for e in events]
         found.append(Record(b"\n".join(lines)))
     return found
-
-
-@pytest.fixture(scope="module")
-def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with running(tmp_path_factory.mktemp("victim")) as broker:
-        yield broker
 
 
 async def test_while_the_broker_is_away_clients_are_told_in_time_and_go_on_by_themselves(

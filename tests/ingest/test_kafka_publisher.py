@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from services.common.ports import Outgoing
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 from services.ingest.kafka_publisher import TICK, KafkaPublisher
-from tests.support.kafka import PARTITIONS, read_all, running, settings_for
+from tests.support.kafka import PARTITIONS, read_all, settings_for
 from tests.support.kafka_load import Load, assert_nothing_lost, outgoing
 
 WAIT = 120.0
@@ -39,13 +39,6 @@ async def publishing(settings: Settings, **options: Any) -> AsyncIterator[KafkaP
 async def publisher(kafka_settings: Settings) -> AsyncIterator[KafkaPublisher]:
     async with publishing(kafka_settings) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """Return a broker of these tests' own, to be killed and stopped; each leaves it running."""
-    with running(tmp_path_factory.mktemp("victim")) as started:
-        yield started
 
 
 def sending(publisher: KafkaPublisher) -> Any:
@@ -118,11 +111,11 @@ async def test_time_passes_on_every_quiet_partition_while_ingest_accepts(
         assert len(await read_all(kafka_settings, "events")) - before < PARTITIONS
 
 
-async def test_a_broker_that_hangs_is_answered_in_time_and_holds_no_memory(broker: Broker) -> None:
-    settings = settings_for(broker.address)
+async def test_a_broker_that_hangs_is_answered_in_time_and_holds_no_memory(victim: Broker) -> None:
+    settings = settings_for(victim.address)
     async with publishing(settings) as publisher:
         await publisher.publish([outgoing("v1", 0)])
-        broker.send(signal.SIGSTOP)
+        victim.send(signal.SIGSTOP)
         try:
             load = Load(sending(publisher), 50)
             load.start()
@@ -132,7 +125,7 @@ async def test_a_broker_that_hangs_is_answered_in_time_and_holds_no_memory(broke
             # What was never sent is let go of; a batch on its way cannot be.
             assert publisher.bytes < PARTITIONS * 51 * 100
         finally:
-            broker.send(signal.SIGCONT)
+            victim.send(signal.SIGCONT)
         again = Load(sending(publisher), 50)
         again.start()
         await asyncio.wait_for(again.more(5), WAIT)
@@ -142,16 +135,16 @@ async def test_a_broker_that_hangs_is_answered_in_time_and_holds_no_memory(broke
 
 
 async def test_a_broker_that_is_gone_is_found_out_once_and_then_refuses_at_once(
-    broker: Broker,
+    victim: Broker,
 ) -> None:
-    settings = settings_for(broker.address)
+    settings = settings_for(victim.address)
     letter = DeadLetter(
         id="x", source="shop", received_ms=1, code="invalid_json", field="", message="",
         original="{",
     )  # fmt: skip
     async with publishing(settings) as publisher:
         await publisher.publish([outgoing("v1", 0)])
-        broker.send(signal.SIGSTOP)
+        victim.send(signal.SIGSTOP)
         try:
             with pytest.raises(UnavailableError):
                 await publisher.publish([outgoing("v1", 1)])
@@ -166,7 +159,7 @@ async def test_a_broker_that_is_gone_is_found_out_once_and_then_refuses_at_once(
                 )
             assert publisher.bytes == held
         finally:
-            broker.send(signal.SIGCONT)
+            victim.send(signal.SIGCONT)
         async with asyncio.timeout(WAIT):
             while publisher.trouble:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.05)
@@ -183,11 +176,11 @@ def assert_raised_before_any_wait(call: Coroutine[Any, Any, Any]) -> None:
     raise AssertionError("it waits")
 
 
-async def test_what_does_not_fit_into_memory_is_refused_at_once(broker: Broker) -> None:
-    settings = settings_for(broker.address, in_flight_bytes=1_000_000)
+async def test_what_does_not_fit_into_memory_is_refused_at_once(victim: Broker) -> None:
+    settings = settings_for(victim.address, in_flight_bytes=1_000_000)
     async with publishing(settings) as publisher:
         await publisher.publish([outgoing("v1", 0)])
-        broker.send(signal.SIGSTOP)
+        victim.send(signal.SIGSTOP)
         try:
             item = Outgoing("shop", "v1", json.dumps({"x": "y" * 100_000}).encode())
             first = [asyncio.ensure_future(publisher.publish([item])) for _ in range(9)]
@@ -197,19 +190,19 @@ async def test_what_does_not_fit_into_memory_is_refused_at_once(broker: Broker) 
             results = await asyncio.wait_for(asyncio.gather(*first, return_exceptions=True), WAIT)
             assert {type(one) for one in results} == {UnavailableError}
         finally:
-            broker.send(signal.SIGCONT)
+            victim.send(signal.SIGCONT)
 
 
-async def test_a_killed_broker_loses_and_doubles_nothing_acknowledged(broker: Broker) -> None:
-    settings = settings_for(broker.address)
+async def test_a_killed_broker_loses_and_doubles_nothing_acknowledged(victim: Broker) -> None:
+    settings = settings_for(victim.address)
     async with publishing(settings) as publisher:
         load = Load(sending(publisher), 40)
         load.start()
         for _ in range(2):
             await asyncio.wait_for(load.more(20), WAIT)
-            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(victim.kill)
             await asyncio.wait_for(load.refusals(80), WAIT)
-            await asyncio.to_thread(broker.start)
+            await asyncio.to_thread(victim.start)
         await asyncio.wait_for(load.more(20), WAIT)
         await load.stop()
         assert publisher.bytes == 0
@@ -217,16 +210,16 @@ async def test_a_killed_broker_loses_and_doubles_nothing_acknowledged(broker: Br
 
 
 async def test_an_ingest_that_starts_before_its_broker_takes_events_once_it_is_there(
-    broker: Broker,
+    victim: Broker,
 ) -> None:
-    settings = settings_for(broker.address)
+    settings = settings_for(victim.address)
     await ensure_topics(settings, ["events", "dead-letters"])
-    await asyncio.to_thread(broker.kill)
+    await asyncio.to_thread(victim.kill)
     publisher = KafkaPublisher(settings)
     await publisher.start()
     with pytest.raises(UnavailableError):
         await publisher.publish([outgoing("v1", 0)])
-    await asyncio.to_thread(broker.start)
+    await asyncio.to_thread(victim.start)
     async with asyncio.timeout(WAIT):
         while publisher.shut:  # noqa: ASYNC110 - it tells nobody when it is back
             await asyncio.sleep(0.05)

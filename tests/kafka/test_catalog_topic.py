@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy.kafka.broker import Broker
 from services.common.catalog import DAY_MS, FRESH_S, Catalog
 from services.common.catalog_rows import Source
 from services.common.catalog_topic import TopicStore, open_catalog
@@ -20,7 +21,7 @@ from services.common.ports import Clock
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name, topics
 from tests.support.clock import ManualClock
-from tests.support.kafka import read_all, running, settings_for
+from tests.support.kafka import read_all, settings_for
 from tests.support.process import eventually
 
 NOON = 20_000 * DAY_MS + DAY_MS // 2
@@ -202,27 +203,25 @@ def test_without_a_keeper_there_is_no_salt(kafka_settings: Settings, clock: Manu
         catalog.salts(clock.now_ms())
 
 
-def test_a_destroyed_salt_leaves_the_brokers_disk(tmp_path: Path, clock: ManualClock) -> None:
-    fast = {"log_cleaner_backoff_ms": "100", "log_cleaner_min_cleanable_ratio": "0.01"}
-    with running(tmp_path, **fast) as broker:
-        settings = settings_for(broker.address)
-        asyncio.run(_small_segments(settings))
-        store = TopicStore(settings, clock, keeper=True, roll_ms=1_000)
-        store.open()
-        try:
-            day = NOON // DAY_MS
-            salt = eventually(lambda: store._salts().get(day))
-            assert salt in _on_disk(broker.node.data, settings)
-            clock.move(2 * DAY_MS)
-            eventually(lambda: day not in store._salts())
-            # The manual clock stands days before the broker's: the beats need it in step.
-            clock.move(_broker_ms(store) - clock.now_ms())
-            eventually(
-                lambda: _beaten(store, clock) and salt not in _on_disk(broker.node.data, settings),
-                60,
-            )
-        finally:
-            store.close()
+def test_a_destroyed_salt_leaves_the_brokers_disk(victim: Broker, clock: ManualClock) -> None:
+    settings = settings_for(victim.address)
+    asyncio.run(_small_segments(settings))
+    store = TopicStore(settings, clock, keeper=True, roll_ms=1_000)
+    store.open()
+    try:
+        day = NOON // DAY_MS
+        salt = eventually(lambda: store._salts().get(day))
+        assert salt in _on_disk(victim.node.data, settings)
+        clock.move(2 * DAY_MS)
+        eventually(lambda: day not in store._salts())
+        # The manual clock stands days before the broker's: the beats need it in step.
+        clock.move(_broker_ms(store) - clock.now_ms())
+        eventually(
+            lambda: _beaten(store, clock) and salt not in _on_disk(victim.node.data, settings),
+            60,
+        )
+    finally:
+        store.close()
 
 
 async def _small_segments(settings: Settings) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +16,11 @@ WAIT = 120.0
 HEAP_OF_THREE = "320m"
 
 
-@pytest.fixture
-def three(tmp_path: Path) -> Iterator[Sequence[Broker]]:
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Broker]]:
+    """Return three brokers; each test leaves all of them running."""
     require_kafka()
-    nodes = make_nodes(tmp_path, 3)
+    nodes = make_nodes(tmp_path_factory.mktemp("three"), 3)
     quick: dict[str, Any] = {
         "broker_session_timeout_ms": "3000",
         "broker_heartbeat_interval_ms": "500",
