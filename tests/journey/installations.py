@@ -30,7 +30,9 @@ The grace is longer than an order takes to the visitors it is linked to, on a bu
 SOURCES = {
     "shop": ("--currency", "EUR", "--timezone", "Europe/Madrid"),
     "outlet": ("--currency", "JPY", "--timezone", "Asia/Tokyo"),
+    "desk": ("--currency", "EUR"),
 }
+"""``shop`` and ``outlet`` are sent the same file in both shapes, all else goes to ``desk``."""
 
 
 class Installation:
