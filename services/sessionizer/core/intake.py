@@ -104,7 +104,7 @@ class Intake:
                 self._lag(entry, item)
             entry.known = known + digest
             waiting = entry.waiting
-            if waiting and item < waiting[-1]:
+            if waiting and ts_ms <= waiting[-1][0] and item < waiting[-1]:
                 insort(waiting, item)
                 entry.mixed = True
             else:
