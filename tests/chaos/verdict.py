@@ -30,8 +30,12 @@ from tests.support.kafka import read_all
 
 RULES = SourceRules(policy=parse_policy(POLICY, "the policy of chaos"))
 FLAGS = {"late", "late_order"}
-LEFT_OUT = 0.1
-"""More visitors than that marked for the rebuild would leave too little to compare."""
+LEFT_OUT = 0.5
+"""More visitors than that marked for the rebuild would leave too little to compare.
+
+A machine that does everything at once lets clients through late while ingest accepts others, so
+that time passes: then many are late. Each of them is proven to be by its own lag.
+"""
 TOPIC_OF_TABLE = {"event_flags": "flags"}
 Key = tuple[str, str, str]
 
