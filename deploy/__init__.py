@@ -1,0 +1,1 @@
+"""What starts Waymark elsewhere: images, manifests, brokers, and parts side by side."""

@@ -12,7 +12,7 @@ from schemas.event import Event
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.ports import LogRecord
 from services.history.groups import components, linked, portions_of, small_portions
-from services.loader.event_rows import rows_of_record
+from services.loader.event_columns import rows_of_record
 from services.loader.migrate import migrate
 
 

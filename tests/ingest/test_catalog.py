@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from services.common.catalog import DAY_MS, FRESH_S, Catalog
+from services.common.catalog_file import CatalogFile
 from services.common.catalog_rows import FirstStart, Source
 from services.common.errors import InvalidError, UnavailableError
 from services.common.policy_file import parse_policy
@@ -211,6 +212,7 @@ def test_a_write_that_fails_is_unavailable_and_changes_nothing(
 ) -> None:
     locker = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
+    assert isinstance(catalog._file, CatalogFile)
     catalog._file._db.execute("PRAGMA busy_timeout=10")
     with pytest.raises(UnavailableError, match="cannot be written"):
         catalog.create_key("shop")

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.rows import SessionRow
 from services.common.clickhouse import ClickHouse, open_storage
+from services.common.clickhouse_address import address_of
 from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
 from services.loader.seal import seal
@@ -184,7 +185,7 @@ def test_a_mark_during_a_seal_wins(store: Store, shop: Shop) -> None:
 
     dirtying = replace(old(shop), session_id=LATE[:-1] + "c", version=12)
     store.insert("sessions", [msgspec.json.encode(dirtying)], "dirtying")
-    seal(Interrupted({}, ""), SOURCE, TZ, NOW)
+    seal(Interrupted(address_of("chdb:///unused")), SOURCE, TZ, NOW)
     store.agree()
     assert store.seal() > 0
     store.agree()
