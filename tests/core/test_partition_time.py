@@ -44,6 +44,28 @@ def test_a_stall_of_forty_minutes_holds_for_fifteen() -> None:
     assert ("cart_abandoned", 30 * MINUTE) in stream.signals()
 
 
+def test_what_folds_send_while_ingest_is_away_hides_no_stall() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0))
+    stream.quiet(SECOND, MINUTE)
+    for at in range(MINUTE, 41 * MINUTE, 9 * SECOND):
+        stream.send(at, event("__link", at, visitor="other", to="user:u"))
+    stream.tick(41 * MINUTE)
+    stream.quiet(41 * MINUTE, 56 * MINUTE - 1)
+    assert stream.signals() == []
+    stream.tick(56 * MINUTE)
+    assert ("cart_abandoned", 30 * MINUTE) in stream.signals()
+
+
+def test_what_folds_send_settles_when_ingest_lets_time_pass() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0))
+    stream.send(SECOND, event("purchase", SECOND, visitor="", to="v", order_id="o", value=900))
+    assert stream.partition.clock_ms == T0
+    stream.quiet(2 * SECOND, 31 * SECOND)
+    assert [kind for kind, _ in stream.signals()] == ["converted"]
+
+
 def test_what_queues_delivered_after_a_stall_saves_a_cart_from_abandonment() -> None:
     stream = Stream()
     stream.send(0, event("cart_add", 0))

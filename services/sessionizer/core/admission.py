@@ -125,6 +125,15 @@ class LineReader:
         return events, poisons
 
 
+def sent_on(events: list[Event]) -> bool:
+    """Tell whether a fold itself sent all of a record's events: links, orders' copies, erasures.
+
+    Such a record lets no time pass. Where ingest is down, folds that catch up go on sending; if
+    their records moved the clock, a long outage would look like many short holes and no stall.
+    """
+    return bool(events) and all(event.to for event in events)
+
+
 def poisoned(record: LogRecord, nth: int, reason: str) -> Poison:
     """Return the poison of the nth event (from 0) of a record all of whose lines decode."""
     lines = enumerate(record.body.split(b"\n"))

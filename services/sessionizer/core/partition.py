@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from schemas.event import Event
 from schemas.rows import SignalRow
 from services.common.ports import Changes, LogRecord, PartitionMeta, StateReader
-from services.sessionizer.core.admission import LineReader, Poison, Waiting
+from services.sessionizer.core.admission import LineReader, Poison, Waiting, sent_on
 from services.sessionizer.core.codec import Codec, Head, head_of
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import (
@@ -95,7 +95,7 @@ class Partition:
 
     @property
     def clock_ms(self) -> int:
-        """The log's clock: the greatest append time seen."""
+        """The log's clock: the greatest append time of a record that lets time pass."""
         return self._clock.clock_ms
 
     def apply(self, record: LogRecord) -> list[Poison]:
@@ -106,9 +106,10 @@ class Partition:
         if record.offset <= self._last:
             return []
         before = (self._last, self._clock.clock_ms, self._clock.hold_ms)
-        self._clock.move(record.append_ms)
-        self._out.move(self._clock.clock_ms)
         events, poisons = self._reader.read(record)
+        if poisons or not sent_on(events):
+            self._clock.move(record.append_ms)
+            self._out.move(self._clock.clock_ms)
         touched = self._intake.admit(events, record, poisons)
         if touched:
             self._enqueue(touched, record.append_ms, before)
