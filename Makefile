@@ -1,4 +1,5 @@
-# One line each: make run | kafka | cluster | run-distributed | env | test | chaos | lint | bench | docs | lock | install | clean
+# One line each: make run | kafka | cluster | run-distributed | env | test | test-compose | check-image | chaos
+#                | lint | fix | bench | bench-kafka | docs | lock | install | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -11,7 +11,6 @@ from services.cli.remote import call
 from services.common.errors import InvalidError
 
 SOURCE_COLUMNS = ("name", "timezone", "currency", "hosts", "demo", "test")
-KEY_COLUMNS = ("id", "kind", "source", "origins", "created_ms", "revoked_ms")
 KINDS = {"server", "browser", "test", "read"}
 
 

@@ -88,12 +88,7 @@ def open_parts(
         opened.callback(states.close)
         storage = _open_storage(folder, opened) if storage is None else storage
         migrate(storage)
-        retention = LogRetention(
-            log,
-            states,
-            keep_ms=settings.log_keep_hours * HOUR_MS,
-            keep_bytes=settings.log_keep_bytes,
-        )
+        retention = _retention(settings, log, states)
         sealing = Sealing(storage, catalog, log.append_ms)
         forgetting = StorageRetention(
             storage, catalog, log.append_ms, settings.events_keep_days * DAY_MS
@@ -121,6 +116,15 @@ def open_parts(
             engine=engine,
             closing=opened.pop_all(),
         )
+
+
+def _retention(settings: Settings, log: SqliteLog, states: SqliteStates) -> LogRetention:
+    return LogRetention(
+        log,
+        states,
+        keep_ms=settings.log_keep_hours * HOUR_MS,
+        keep_bytes=settings.log_keep_bytes,
+    )
 
 
 def _open_storage(folder: Folder, opened: ExitStack) -> ClickHouse:

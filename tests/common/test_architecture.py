@@ -20,7 +20,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "services/metrics_api": (
         "schemas",
         "services.common",
-        "services.loader.erase",
         "services.rollups",
         "services.sessionizer",
     ),
