@@ -91,7 +91,7 @@ STATE = [
         variant=str(PARTITIONS),
         batched=True,
         asked="ahead of each peer on one event a record",
-        other="exactly once, every 25 records or 100 ms",
+        other="exactly once, every 5,000 events, 2 MiB or 100 ms",
     ),
     Engine(
         "Waymark's engine, one event a record",

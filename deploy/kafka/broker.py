@@ -51,6 +51,10 @@ class Broker:
             raise RuntimeError(f"node {self.node.number} does not run")
         return self._process.pid
 
+    def status(self) -> int | None:
+        """Return the exit status where it ended by itself, None while it runs or is not started."""
+        return None if self._process is None else self._process.poll()
+
     def start(self) -> None:
         """Start and wait until it takes connections."""
         self.launch()
@@ -77,9 +81,9 @@ class Broker:
         until = time.monotonic() + START_SECONDS
         while not _answers(self.node.port):
             if self._process is None or self._process.poll() is not None:
-                raise RuntimeError(f"node {self.node.number} ended:\n{self._last_words()}")
+                raise RuntimeError(f"node {self.node.number} ended:\n{self.last_words()}")
             if time.monotonic() > until:
-                raise RuntimeError(f"node {self.node.number} is not up:\n{self._last_words()}")
+                raise RuntimeError(f"node {self.node.number} is not up:\n{self.last_words()}")
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -123,7 +127,8 @@ class Broker:
         logs = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
         return ["java", *options, logs, "-cp", f"{libraries()}/*", *command]
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """Return the end of what it printed."""
         return self.output.read_text(errors="replace")[-3000:] if self.output.exists() else ""
 
 

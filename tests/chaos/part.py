@@ -186,8 +186,7 @@ class Node(Part):
 
     def status(self) -> int | None:
         """Return a status where it ended by itself."""
-        process = self._broker._process
-        return process.poll() if self._runs and process is not None else None
+        return self._broker.status() if self._runs else None
 
     def wait(self) -> int:
         return 0
@@ -197,4 +196,4 @@ class Node(Part):
         return True
 
     def words(self) -> str:
-        return self._broker._last_words()
+        return self._broker.last_words()

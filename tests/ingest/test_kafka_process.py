@@ -17,7 +17,7 @@ from deploy.kafka.broker import Broker
 from services.common.errors import UnavailableError
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
-from tests.support.commands import RUNNING, Commands
+from tests.support.commands import Commands
 from tests.support.kafka import read_all, settings_for
 from tests.support.kafka_load import Load, assert_nothing_lost
 from tests.support.process import eventually, free_port
@@ -58,8 +58,7 @@ class Ingest:
         eventually(self.ready, WAIT)
 
     def ready(self) -> bool:
-        status = self._commands._order({"wait": self.pid})
-        assert status == RUNNING, self.errors()
+        assert self._commands.poll(self.pid) is None, self.errors()
         try:
             return self.get("/readyz").status_code == httpx.codes.OK
         except httpx.TransportError:

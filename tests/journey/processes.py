@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.commands import RUNNING, Commands, main
+from tests.support.commands import Commands, main
 from tests.support.process import eventually, free_port
 
 START_SECONDS = 120.0
@@ -27,7 +27,6 @@ class Part:
             "WAYMARK_PORT": str(self.port)
         }
         self.pid = 0
-        self.ended = RUNNING
         self.output = Path()
         self._commands = commands
 
@@ -51,10 +50,10 @@ class Part:
     def running(self) -> bool:
         if not self.pid:
             return False
-        self.ended = self._commands._order({"wait": self.pid})
-        if self.ended != RUNNING:
-            self.pid = 0
-        return self.ended == RUNNING
+        if self._commands.poll(self.pid) is None:
+            return True
+        self.pid = 0
+        return False
 
     def status(self, path: str) -> int:
         """Return the status of an answer, 0 where nobody answers."""
