@@ -11,9 +11,8 @@ from services.cli import say
 from services.cli.options import Data, From, Json, Source, To, time_ms
 from services.cli.remote import call, settings_of
 from services.common.errors import InvalidError
-from services.common.policy_file import parse_policy, read_policy
+from services.common.policy_file import parse_policy, policy_of, read_policy
 from services.formats.registry import format_named
-from services.sessionizer.core.policy import Policy
 
 Files = Annotated[list[Path], typer.Argument(help="Files; gzip and zstd by extension.")]
 Format = Annotated[
@@ -111,7 +110,7 @@ def rebuild(
 def policy_show(json: Json = False) -> None:
     """Show the installation's rules whole, as a policy file (TOML) to start from."""
     file = settings_of().policy
-    policy = read_policy(file) if file else Policy()
+    policy = policy_of(file)
     if json:
         say.as_json(policy)
     else:

@@ -12,6 +12,11 @@ from services.common.errors import InvalidError
 from services.sessionizer.core.policy import Policy
 
 
+def policy_of(path: Path | None) -> Policy:
+    """Return the policy of a file, the rules as shipped where none is named."""
+    return Policy() if path is None else read_policy(path)
+
+
 def read_policy(path: Path) -> Policy:
     """Return the policy of a file. Raises ``InvalidError`` naming file, field and value."""
     try:

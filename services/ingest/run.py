@@ -19,7 +19,7 @@ from services.common.errors import MovingError
 from services.common.garbage import collect_seldom
 from services.common.hosts import guard_hosts
 from services.common.metrics import Metrics
-from services.common.policy_file import read_policy
+from services.common.policy_file import policy_of
 from services.common.rules import CatalogRules
 from services.common.server import Server, listen
 from services.common.settings import Settings
@@ -30,7 +30,6 @@ from services.ingest.kafka_publisher import KafkaPublisher
 from services.ingest.recall import Recall
 from services.ingest.web import create_web
 from services.metrics_api.preview import LivePreview
-from services.sessionizer.core.policy import Policy
 from services.sessionizer.lookup import RemoteLive
 
 
@@ -58,7 +57,7 @@ class Part:
         self._address = address
         self._log = logging.get("ingest")
         metrics, clock = Metrics(), SystemClock()
-        policy = read_policy(settings.policy) if settings.policy else Policy()
+        policy = policy_of(settings.policy)
         self._publisher = KafkaPublisher(settings, metrics)
         self._catalog = catalog
         rules = CatalogRules(catalog, policy)

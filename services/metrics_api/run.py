@@ -26,7 +26,7 @@ from services.common.clock import SystemClock
 from services.common.errors import InvalidError
 from services.common.hosts import guard_hosts, is_loopback
 from services.common.metrics import Metrics
-from services.common.policy_file import read_policy
+from services.common.policy_file import policy_of
 from services.common.rules import CatalogRules
 from services.common.server import Server, listen
 from services.common.settings import Settings
@@ -37,7 +37,6 @@ from services.metrics_api.hops import TopicHops
 from services.metrics_api.parts import ApiSettings
 from services.metrics_api.steady_live import SteadyLive
 from services.metrics_api.topic_signals import TopicSignals
-from services.sessionizer.core.policy import Policy
 from services.sessionizer.lookup import RemoteLive
 
 POOL = 16
@@ -77,7 +76,7 @@ def create_part(
 
     ``stopping`` tells that the process drains.
     """
-    policy = read_policy(settings.policy) if settings.policy else Policy()
+    policy = policy_of(settings.policy)
     cluster = settings.clickhouse_cluster
     storage = open_storage(
         settings.clickhouse,

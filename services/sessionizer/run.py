@@ -24,7 +24,7 @@ from services.common.errors import FatalError
 from services.common.fatal import die
 from services.common.garbage import collect_seldom
 from services.common.metrics import Metrics
-from services.common.policy_file import read_policy
+from services.common.policy_file import policy_of
 from services.common.rules import CatalogRules
 from services.common.server import listen
 from services.common.settings import Settings
@@ -58,7 +58,7 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings, address: socket.socket) -> None:
     await ensure_topics(settings)
-    policy = read_policy(settings.policy) if settings.policy else Policy()
+    policy = policy_of(settings.policy)
     settings.data.mkdir(parents=True, exist_ok=True)  # Faust makes a folder in it
     with closing(await asyncio.to_thread(open_catalog, settings, SystemClock())) as catalog:
         worker = Worker(settings, address, CatalogRules(catalog, policy), policy)

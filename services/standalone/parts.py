@@ -11,7 +11,7 @@ from services.common.catalog import Catalog
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.clock import SystemClock
 from services.common.metrics import Metrics
-from services.common.policy_file import read_policy
+from services.common.policy_file import policy_of
 from services.common.ports import Clock
 from services.common.rules import CatalogRules
 from services.common.settings import Settings
@@ -19,7 +19,6 @@ from services.loader.chores import DAY_MS, Sealing, StorageRetention
 from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
 from services.sessionizer.core.partition import Partition
-from services.sessionizer.core.policy import Policy
 from services.standalone.engine import Engine
 from services.standalone.folder import Folder
 from services.standalone.log import SqliteLog
@@ -71,7 +70,7 @@ def open_parts(
     ``storage`` takes the place of the folder's own (a process can open one embedded store only).
     """
     folder, clock, metrics = Folder(settings.data), clock or SystemClock(), Metrics()
-    policy = read_policy(settings.policy) if settings.policy else Policy()
+    policy = policy_of(settings.policy)
     with ExitStack() as opened:
         catalog = Catalog(folder.catalog, clock, settings.write_keys, settings.read_tokens)
         opened.callback(catalog.close)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import InvalidError
-from services.common.policy_file import parse_policy, read_policy
+from services.common.policy_file import parse_policy, policy_of, read_policy
 from services.sessionizer.core.policy import Policy
 
 
@@ -47,6 +47,13 @@ def test_a_wrong_file_is_refused_by_field_and_value(text: str, said: str) -> Non
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match="cannot be read"):
         read_policy(tmp_path / "none.toml")
+
+
+def test_where_no_file_is_named_the_rules_are_as_shipped(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text("version = 2\n[session]\ngap_ms = 60000\n")
+    assert policy_of(None) == Policy()
+    assert policy_of(file).session.gap_ms == 60_000
 
 
 def test_two_policies_that_name_no_version_never_bear_the_same() -> None:

@@ -9,14 +9,13 @@ from services.common.catalog_topic import open_catalog
 from services.common.clickhouse import ClickHouse
 from services.common.clock import SystemClock
 from services.common.errors import InvalidError
-from services.common.policy_file import read_policy
+from services.common.policy_file import policy_of
 from services.common.ports import Clock, Progress, nothing
 from services.common.rules import CatalogRules
 from services.common.settings import Settings
 from services.history.distributed.live import Link, LiveWorkers, linked
 from services.history.installation import Standing
 from services.loader.warehouse import migrated
-from services.sessionizer.core.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +54,7 @@ def opened(settings: Settings, progress: Progress = nothing) -> Iterator[Distrib
             settings=settings,
             clock=clock,
             catalog=catalog,
-            rules=CatalogRules(
-                catalog, read_policy(settings.policy) if settings.policy else Policy()
-            ),
+            rules=CatalogRules(catalog, policy_of(settings.policy)),
             storage=storage,
             log=link,
             progress=progress,

@@ -5,7 +5,7 @@ from typing import Any
 from services.common import logging
 from services.common.catalog import Catalog
 from services.common.errors import InvalidError
-from services.common.policy_file import read_policy
+from services.common.policy_file import policy_of
 from services.common.ports import Clock, Storage
 from services.common.rules import CatalogRules
 from services.common.settings import Settings
@@ -13,7 +13,6 @@ from services.history.distributed.live import LiveWorkers, linked
 from services.history.nightly import Nightly
 from services.history.rebuild import Summary, Task, marked, rebuild
 from services.loader.marks import MarkingSink
-from services.sessionizer.core.policy import Policy
 
 
 def nightly(settings: Settings, catalog: Catalog, storage: Storage, clock: Clock) -> Nightly:
@@ -32,7 +31,7 @@ def rebuild_marked(
 
     Raises ``RetryableError`` where workers, brokers or storage do not answer.
     """
-    policy = read_policy(settings.policy) if settings.policy else Policy()
+    policy = policy_of(settings.policy)
     if catalog.source(source) is None:
         raise InvalidError(f"source {source!r} does not exist")
     sink = MarkingSink(storage, clock)
