@@ -38,7 +38,7 @@ class Producer:
             "client_id": f"{settings.kafka_prefix}-ingest",
             "enable_idempotence": True,
             "acks": "all",
-            # Never more than 0: a lingering batch holds up the one handed over after it for ever.
+            # Never more than 0: a lingering batch holds up the one handed over after it as long.
             "linger_ms": 0,
             "max_batch_size": MAX_LETTER_BYTES,
             "max_request_size": MAX_LETTER_BYTES,

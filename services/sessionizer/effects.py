@@ -56,7 +56,7 @@ class Effects:
         self._producer = AIOKafkaProducer(
             **client_options(settings),
             transactional_id=f"{settings.kafka_prefix}-{group_of(settings)}-{number}",
-            # With a linger, a second batch for a partition would wait for ever for its turn.
+            # With a linger, a second batch for a partition would wait that long for its turn.
             linger_ms=0,
             request_timeout_ms=settings.kafka_patience_seconds * 1_000,
             max_batch_size=BATCH_BYTES,
