@@ -19,10 +19,9 @@ from services.common.kafka import client_options
 from services.common.metrics import Metrics
 from services.common.ports import Storage
 from services.common.settings import Settings
-from services.common.topics import TOPIC_OF_TABLE, ensure_topics
 from services.loader.chores import DAY_MS, Sealing, Sources, StorageRetention
 from services.loader.loader import TopicLoader
-from services.loader.topics import EVENTS, tables_by_topic
+from services.loader.topics import tables_by_topic
 from services.loader.warehouse import Warehouse
 
 CHORES_SECONDS = 60.0
@@ -37,7 +36,7 @@ MoreChores = Callable[[Storage], Sequence[Chore]]
 
 
 class LoaderPart:
-    """One loader process without its server."""
+    """One loader process without its server; its topics are there when it starts."""
 
     def __init__(
         self,
@@ -106,7 +105,6 @@ class LoaderPart:
 
     async def _load(self) -> None:
         try:
-            await ensure_topics(self._settings, [EVENTS, *TOPIC_OF_TABLE.values()])
             self._loader = TopicLoader(
                 open_consumer(self._settings),
                 tables_by_topic(self._settings),

@@ -4,6 +4,7 @@ Stop (SIGTERM, SIGINT): not ready; what is being inserted is committed, the grou
 costs nothing but reading again what was not committed: so a silent storage does not hold it up.
 """
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -17,8 +18,10 @@ from services.common.metrics import Metrics
 from services.common.ports import Storage
 from services.common.server import Server, listen
 from services.common.settings import Settings
+from services.common.topics import TOPIC_OF_TABLE, ensure_topics
 from services.history.distributed.nightly import nightly
 from services.loader.part import LoaderPart
+from services.loader.topics import EVENTS
 from services.loader.warehouse import Warehouse
 
 STOP_SECONDS = 8.0
@@ -27,12 +30,14 @@ STOP_SECONDS = 8.0
 def run(settings: Settings) -> int:
     """Load until told to stop; return the exit status.
 
-    Raises ``InvalidError`` where the address is taken or a setting wrong.
+    Raises ``InvalidError`` where a setting, a topic or the address is wrong, and
+    ``UnavailableError`` where Kafka does not answer.
     """
     logging.configure(settings)
     clock = SystemClock()
     with ExitStack() as closing:
         address = closing.enter_context(listen(settings.host, settings.port))
+        asyncio.run(ensure_topics(settings, [EVENTS, *TOPIC_OF_TABLE.values()]))
         warehouse = Warehouse(settings, clock)
         catalog = open_catalog(settings, clock)
         closing.callback(catalog.close)

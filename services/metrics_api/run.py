@@ -1,9 +1,11 @@
 """``waymark metrics-api``: reads over ClickHouse, workers and Kafka. The composition root.
 
-It starts and serves while ClickHouse or Kafka are away: what needs them answers 503 and says so.
+It starts while ClickHouse is away, and serves while ClickHouse or Kafka are: what needs them
+answers 503 and says so.
 Stop (SIGTERM, SIGINT): not ready, streams end, requests under way get their answers.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import cache
@@ -30,6 +32,7 @@ from services.common.policy_file import policy_of
 from services.common.rules import CatalogRules
 from services.common.server import Server, listen
 from services.common.settings import Settings
+from services.common.topics import ensure_topics
 from services.history.distributed.forget import WorkersForget
 from services.metrics_api.app import create_metrics_api
 from services.metrics_api.follow import Silence
@@ -46,7 +49,7 @@ POOL = 16
 def run(settings: Settings) -> int:
     """Serve until told to stop; return the exit status.
 
-    Raises ``InvalidError`` where a setting is wrong or the address taken, and
+    Raises ``InvalidError`` where a setting, a topic or the address is wrong, and
     ``UnavailableError`` where Kafka, which holds the tokens, does not answer at the start.
     """
     logging.configure(settings)
@@ -54,6 +57,7 @@ def run(settings: Settings) -> int:
         raise InvalidError("WAYMARK_CLICKHOUSE names no server: http(s)://user:password@host/db")
     with ExitStack() as closing:
         address = closing.enter_context(listen(settings.host, settings.port))
+        asyncio.run(ensure_topics(settings))
         catalog = open_catalog(settings, SystemClock())
         closing.callback(catalog.close)
         app = create_part(settings, catalog, lambda: server.stopping)
