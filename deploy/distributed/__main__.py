@@ -7,14 +7,15 @@ production.
 
 import argparse
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from deploy.distributed.child import EndedError
-from deploy.distributed.parts import SOURCE, Keys, Ports, clickhouse, parts
+from deploy.distributed.parts import PARTITIONS, SOURCE, Keys, Ports, clickhouse, parts
 from deploy.distributed.runner import Runner
 from deploy.kafka.broker import Broker, cluster, make_nodes
 from deploy.kafka.libs import MissingError
@@ -47,9 +48,13 @@ def _run(given: argparse.Namespace, running: ExitStack) -> None:
     running.callback(_stop, runner)
     storage = os.environ.get("WAYMARK_CLICKHOUSE") or _storage(runner, folder, ports.clickhouse)
     print("starting Waymark's parts …", flush=True)
-    shared = {"WAYMARK_KAFKA": kafka, "WAYMARK_CLICKHOUSE": storage}
+    shared = {
+        "WAYMARK_KAFKA": kafka,
+        "WAYMARK_KAFKA_PARTITIONS": os.environ.get("WAYMARK_KAFKA_PARTITIONS", PARTITIONS),
+        "WAYMARK_CLICKHOUSE": storage,
+    }
     runner.start(parts(folder, ports, keys, shared))
-    print(_welcome(ports, keys, kafka, folder), flush=True)
+    print(_welcome(ports, keys, shared, folder), flush=True)
     runner.keep()
 
 
@@ -82,8 +87,10 @@ def _stop(runner: Runner) -> None:
     runner.end()
 
 
-def _welcome(ports: Ports, keys: Keys, kafka: str, folder: Path) -> str:
+def _welcome(ports: Ports, keys: Keys, shared: Mapping[str, str], folder: Path) -> str:
     ingest, reads = (f"http://127.0.0.1:{port}" for port in (ports.ingest, ports.metrics_api))
+    own = {name: value for name, value in shared.items() if name not in os.environ}
+    settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in own.items())  # no secrets
     workers = " ".join(f"http://127.0.0.1:{port}/metrics" for port in ports.sessionizers)
     return f"""
 Waymark is running, every part a process of its own, on {folder}
@@ -92,7 +99,7 @@ Waymark is running, every part a process of its own, on {folder}
   API          {reads}/docs
   workers      {workers}
   loader       http://127.0.0.1:{ports.loader}/metrics
-  Kafka        {kafka}
+  Kafka        {shared["WAYMARK_KAFKA"]}
   logs         {folder / "logs"}
 
   write key of source {SOURCE}: {keys.write}
@@ -102,6 +109,8 @@ Try it:
   curl -sS {ingest}/v1/events -H 'Authorization: Bearer {keys.write}' \
 -H 'Content-Type: application/json' -d '{EXAMPLE}'
   curl -sS '{reads}/v1/visitors/me?source={SOURCE}'
+The command line works on it in another shell, for example:
+  {settings} .venv/bin/waymark doctor --data {folder / "cli"}
 Stop with Ctrl-C.
 """
 
