@@ -1,5 +1,6 @@
 """Commands on a distributed installation: its catalog lives in Kafka, its history in ClickHouse."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.ports import Progress
 from services.common.settings import Settings
+from services.common.topics import ensure_topics
 from services.history.distributed.forget import forget
 from services.history.distributed.installation import Distributed, opened
 from services.standalone.admin import history, letters, sources
@@ -23,8 +25,13 @@ class _Context(Struct, frozen=True):
 def call_shared(
     settings: Settings, command: str, args: Mapping[str, Any], progress: Progress
 ) -> Any:
-    """Run the command on the installation; what it changes every part knows within a second."""
+    """Run the command on the installation; what it changes every part knows within a second.
+
+    Raises ``InvalidError`` where the topics are other than the settings say.
+    """
     if command in _ON_HISTORY:
+        # Another number of partitions than the topics have would be waited for in vain.
+        asyncio.run(ensure_topics(settings))
         with opened(settings, progress) as installation:
             return _ON_HISTORY[command](installation, dict(args))
     catalog = open_catalog(settings, SystemClock())
