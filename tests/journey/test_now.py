@@ -1,10 +1,16 @@
 """Answers of now, refusals and commands, in both shapes."""
 
+import asyncio
 import json
 import time
 from functools import partial
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
+
+from services.common.kafka import client_options
+from services.common.settings import load
+from services.common.topics import topic_name
 from tests.journey.installations import SOURCES, Installation
 from tests.journey.street import Both
 from tests.support.process import eventually
@@ -39,6 +45,29 @@ def test_an_event_shows_in_the_live_view_before_it_has_settled(installation: Ins
         assert live["current_stage"] == "intent"
         assert (live["cart"]["value"], live["cart"]["currency"]) == ("19.00", "EUR")
     assert fastest < GRACE_SECONDS  # how fast it is, benchmarks measure on a quiet machine
+
+
+def test_a_dry_run_says_what_would_come_of_it_and_stores_nothing(both: Both) -> None:
+    told = []
+    for installation in both.each():
+        installation.post("desk", put_aside("dry"))
+        eventually(lambda one=installation: one.live("desk", "dry"), WAIT)
+        order = {
+            "type": "purchase",
+            "visitor_id": "dry",
+            "event_id": "dry-order",
+            "order_id": "dry-1",
+            "value": "19.00",
+        }
+        answer = installation.post("desk", [order, {"type": "page_view"}], dry_run="true")
+        assert (answer["dry_run"], answer["accepted"], len(answer["errors"])) == (True, 1, 1)
+        (event,) = answer["events"]
+        assert event["stage"] == "purchase"
+        assert event["cart"]["before"]["outcome"] == "open"
+        assert event["cart"]["after"] is None  # converted: no cart is open any more
+        assert installation.live("desk", "dry")["cart"]["outcome"] == "open"  # type: ignore[index]
+        told.append(({name: event[name] for name in ("stage", "late", "signals")}, sorted(event)))
+    assert told[0] == told[1]
 
 
 def test_events_are_found_by_what_is_in_them(both: Both) -> None:
@@ -127,6 +156,31 @@ def _ages(of: Installation) -> bool:
     of.post("desk", put_aside(f"aged-{time.monotonic_ns()}"))
     hops = {hop["name"]: hop for hop in of.get("/v1/health/pipeline")["hops"]}
     return all(hops[name]["age_ms"] is not None for name in ("sessionizer", "events"))
+
+
+def test_what_no_part_can_read_is_a_dead_letter_with_its_place(both: Both) -> None:
+    environ = both.distributed.ingest.environ
+    settings = load(environ={key: environ[key] for key in environ if "KAFKA" in key})
+
+    async def produce() -> tuple[int, int]:
+        producer = AIOKafkaProducer(**client_options(settings))
+        await producer.start()
+        try:
+            topic = topic_name(settings, "events")
+            done = await producer.send_and_wait(topic, b"no event at all", partition=1)
+        finally:
+            await producer.stop()
+        return done.partition, done.offset
+
+    place = asyncio.run(produce())
+    rows = eventually(lambda: _unreadable(both.distributed), WAIT)
+    assert [(row["partition"], row["offset"]) for row in rows] == [place]
+    assert [row["original"] for row in rows] == ["no event at all"]
+
+
+def _unreadable(of: Installation) -> list[dict[str, Any]]:
+    """Return the letters of no source, which commands alone list."""
+    return [row for row in of.command("dlq", "ls") if row["code"] == "unreadable"]
 
 
 def _letters(of: Installation, original: str) -> list[dict[str, Any]]:

@@ -42,9 +42,12 @@ class Retried(Struct):
 
 
 def list_letters(context: Installation, args: dict[str, Any]) -> list[Letter]:
-    """Return refused items, the newest first."""
+    """Return refused items, the newest first; unless a source is named, unreadable records too.
+
+    A record of the log that nobody can read names no source.
+    """
     if optional(args, "source", str) is None:
-        sources = [source.name for source in context.catalog.sources()]
+        sources = ["", *(source.name for source in context.catalog.sources())]
     else:
         sources = [source_named(context, args).name]
     found = context.storage.query(
