@@ -188,7 +188,10 @@ class TopicStore:
         """
         found = self._salts()
         if day not in found:
-            raise UnavailableError(f"the salt of day {day} is not made yet: Kafka was away")
+            raise UnavailableError(
+                f"the salt of day {day} is not made yet: no ingest has run on that day, "
+                "or Kafka was away"
+            )
         return {kept: salt for kept, salt in found.items() if day - 1 <= kept <= day}
 
     def _salts(self) -> dict[int, bytes]:

@@ -84,11 +84,11 @@ def retry(context: Installation, args: dict[str, Any]) -> Retried:
 
 def _retry(context: Installation, letter: Letter) -> str | None:
     """Return why a letter is still refused, None where it was taken."""
+    if letter["topic"]:
+        return f"it was refused by {letter['topic']}, not by ingest, and cannot come in again"
     source = context.catalog.source(letter["source"])
     if source is None:
         return f"source {letter['source']!r} does not exist any more"
-    if letter["topic"]:
-        return f"it was refused by {letter['topic']}, not by ingest, and cannot come in again"
     found = normalise(_original(letter), history_context(context, source))
     if isinstance(found, Refusal):
         return f"{found.field + ': ' if found.field else ''}{found.message} ({found.code})"
