@@ -105,7 +105,7 @@ def visitor_name(draft: Draft, _ctx: Context) -> Refusal | None:
     value = draft["visitor_id"]
     if not value.startswith(RESERVED):
         return None
-    message = f"visitor_id must not begin with {' or '.join(RESERVED)} and is {shown(value)}"
+    message = f"visitor_id must not begin with {' or '.join(RESERVED)} (got {shown(value)})"
     return Refusal("invalid_field", "visitor_id", message, _id(draft))
 
 

@@ -109,7 +109,12 @@ def with_(**fields: Any) -> dict[str, Any]:
         (with_(visitor_id="x" * 201), "invalid_field", "visitor_id", "length <= 200"),
         (with_(visitor_id="a\x1fb"), "invalid_field", "visitor_id", "control character"),
         (with_(visitor_id="cart:c-1"), "invalid_field", "visitor_id", "got 'cart:c-1'"),
-        (with_(visitor_id=" user:7 "), "invalid_field", "visitor_id", "begin with cart:, user:"),
+        (
+            with_(visitor_id=" user:7 "),
+            "invalid_field",
+            "visitor_id",
+            "begin with cart: or user: or order:",
+        ),
         (with_(visitor_id="order:9"), "invalid_field", "visitor_id", "got 'order:9'"),
         (with_(event_id=["e"]), "invalid_field", "event_id", 'got ["e"]'),
         # Types
