@@ -143,7 +143,7 @@ async def test_a_broker_that_is_gone_is_found_out_once_and_then_refuses_at_once(
         original="{",
     )  # fmt: skip
     async with publishing(settings) as publisher:
-        await publisher.publish([outgoing("v1", 0)])
+        await taken_at_last(publisher, outgoing("v1", 0))
         victim.send(signal.SIGSTOP)
         try:
             with pytest.raises(UnavailableError):
@@ -163,7 +163,19 @@ async def test_a_broker_that_is_gone_is_found_out_once_and_then_refuses_at_once(
         async with asyncio.timeout(WAIT):
             while publisher.trouble:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.05)
-        await publisher.publish([outgoing("v2", 3)])
+        await taken_at_last(publisher, outgoing("v2", 3))
+
+
+async def taken_at_last(publisher: KafkaPublisher, item: Outgoing) -> None:
+    """Publish as a client does: a busy machine's broker may be slow enough to be refused first."""
+    async with asyncio.timeout(WAIT):
+        while True:
+            try:
+                await publisher.publish([item])
+            except UnavailableError:
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 def assert_raised_before_any_wait(call: Coroutine[Any, Any, Any]) -> None:
