@@ -28,6 +28,8 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Broker]
     }
     with cluster([Broker(node, nodes, heap=HEAP_OF_THREE, **quick) for node in nodes]) as brokers:
         yield brokers
+        for broker in brokers:  # in good order the last would wait a minute for the others
+            broker.kill()
 
 
 def sending(publisher: KafkaPublisher) -> Send:
