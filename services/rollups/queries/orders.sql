@@ -1,6 +1,7 @@
 -- One row an order (DESIGN, Rules: Orders). `head_…` says what it is: its copy with the least time and
 -- event id, provisional ones only while there is no other. `whose_…` says who ordered: the copy that
--- names its visitor, else one with a cart, else with a session. All copies of the orders that have
+-- names its visitor, else one with a cart, else with a session (of two alike, a visitor's before an
+-- alias's: what order storage reads rows in decides nothing). All copies of the orders that have
 -- any row near the time asked for are looked at. (Keys are texts: comparing tuples is ten times dearer.)
 SELECT
     order_id,
@@ -30,7 +31,8 @@ FROM
         *,
         concat(leftPad(toString(at_ms), 15, '0'), event_id) AS place,
         concat(if(provisional, '1', '0'), place) AS statement,
-        concat(if(named, '0', '1'), if(cart_id = '', '1', '0'), if(session_id = '', '1', '0'), place) AS claim
+        concat(if(named, '0', '1'), if(cart_id = '', '1', '0'), if(session_id = '', '1', '0'), place,
+            if(match(visitor_id, '^(cart|user|order):'), '1', '0'), visitor_id) AS claim
     FROM orders FINAL
     WHERE source = {source:String}
         AND kind = 'order'
