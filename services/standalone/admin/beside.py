@@ -1,6 +1,7 @@
 """What a rebuild asks of the fold that goes on beside it (``services/history/beside.py``)."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -46,16 +47,16 @@ class LiveFold:
             yield _Held(self._context, fold)
 
 
-class _Asking:
+class _Asking(ABC):
     """How a fold stands to some visitors."""
 
     def __init__(self, context: "AdminContext", moved: set[bytes]) -> None:
         self.context = context
         self.moved = moved
 
+    @abstractmethod
     def ask(self, work: Callable[[Fold], T]) -> T:
         """Have the fold asked while nobody else moves it."""
-        raise NotImplementedError
 
     def stored(self, _fold: Fold) -> int:
         """Store what is applied; return how far the fold has read."""
@@ -91,9 +92,9 @@ class _Asking:
                 moved.add(visitor)
         return since, moved
 
+    @abstractmethod
     def read_on(self, offset: int) -> None:
         """Return once the fold has read the log up to an offset."""
-        raise NotImplementedError
 
 
 class _Beside(_Asking):
