@@ -91,7 +91,10 @@ async def _scaled(made: City, monkey: Monkey, kills: int) -> None:
     made.hire()
     made.hire()
     await monkey.rampage(kills // 2)
-    leaving = made.workers.pop(0)
+    leaving = made.workers[0]
+    # One that was killed a moment ago is no worker yet that could leave in good order.
+    await asyncio.to_thread(leaving.wait_ready)
+    made.workers.remove(leaving)
     status = await asyncio.to_thread(leaving.stop)
     monkey.say(f"{leaving.name} left with status {status}")
     assert status in {0, FATAL}, leaving.words()
