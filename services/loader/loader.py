@@ -74,6 +74,7 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
         self._metrics = metrics
         self._left: deque[tuple[TopicPartition, ConsumerRecord]] = deque()
         self._term = 0
+        self._unplaced: set[TopicPartition] = set()
         self._stored: dict[TopicPartition, int] = {}
         self._inserting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -139,7 +140,7 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
         self._term += 1
         self._left.clear()
         self._stored = {}
-        del assigned
+        self._unplaced = set(assigned)
 
     async def _gather(self) -> Place:
         """Take what a batch holds; a batch that a new term has overtaken is begun anew."""
@@ -158,11 +159,28 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
 
     async def _read(self, term: int, seconds: float) -> None:
         """Read on for so long at most; what a term that has ended gave is void."""
+        await self._place()
         found = await self._consumer.getmany(
             timeout_ms=max(1, int(seconds * 1000)), max_records=TAKE_RECORDS
         )
         if term == self._term:
             self._left.extend((where, one) for where, some in found.items() for one in some)
+
+    async def _place(self) -> None:
+        """Begin a term where the group's commits say.
+
+        Whoever was reading as the term began has moved on within it, and what it got is void.
+        """
+        placing, self._unplaced = self._unplaced, set()
+        places = await asyncio.gather(*map(self._consumer.committed, placing))
+        if self._unplaced:
+            return  # a newer term has begun meanwhile
+        with contextlib.suppress(IllegalStateError):  # taken away just now: a new term follows
+            for where, place in zip(placing, places, strict=True):
+                if place is None:
+                    await self._consumer.seek_to_beginning(where)
+                else:
+                    self._consumer.seek(where, place)
 
     async def _pass_markers(self, place: Place) -> None:
         """Move places over the ends of transactions, which are offsets but no records."""

@@ -8,7 +8,10 @@ import pytest
 from services.common.clickhouse import open_storage
 from services.common.errors import InvalidError
 from services.common.settings import Settings, load
+from services.common.topics import ensure_topics
 from services.loader.migrate import migrate, migrations
+from services.loader.part import open_consumer
+from services.loader.topics import tables_by_topic
 from services.loader.warehouse import Warehouse, migrate_server
 from tests.metrics.shop import generate
 from tests.support.clickhouse_http import ClickHouseProcess
@@ -109,6 +112,25 @@ async def test_storage_that_is_away_is_awaited_with_the_same_batch(
         assert counted(warehouse.storage(), "sessions") == len(SHOP.sessions)
         wanted = await asyncio.to_thread(expected, settings)
         assert answers(warehouse.storage()) == wanted
+
+
+async def test_what_waits_where_another_loader_died_is_read_whole(settings: Settings) -> None:
+    await ensure_topics(settings)
+    other = open_consumer(settings)
+    other.subscribe(list(tables_by_topic(settings)))
+    async with loading(settings) as (loader, warehouse):
+        await until(lambda: loader.owns(0))
+        await other.start()
+        try:
+            await until(lambda: other.assignment() and not all(map(loader.owns, range(4))))
+            records = await fill(settings, lines_of(SHOP))
+            await until(lambda: loader.loaded)
+            assert loader.loaded < records
+        finally:
+            await other.stop()  # it has read nothing
+        await until_loaded(loader, records)
+        assert counted(warehouse.storage(), "sessions") == len(SHOP.sessions)
+        assert counted(warehouse.storage(), "events") == len(SHOP.events)
 
 
 async def test_two_loaders_share_the_work_and_one_does_the_chores(settings: Settings) -> None:
