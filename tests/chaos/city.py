@@ -105,6 +105,13 @@ class City:
         yield self.loader
         yield from self.workers
 
+    def words(self) -> str:
+        """Return how every part is and what it said last."""
+        told = [f"ended by themselves: {self.restarts}"]
+        for part in self.parts():
+            told += [f"--- {part.name}, ends {part.ends}: {part.health()}", part.words()]
+        return "\n".join(told)
+
     def end(self) -> None:
         """Kill what still runs, brokers last."""
         for part in [*self.parts(), self.metrics_api][::-1]:

@@ -72,6 +72,16 @@ class Part(ABC):
         with self._lock:
             return self.status() if self.wanted else None
 
+    def health(self) -> str:
+        """Return what it says of itself now, for people."""
+        said: list[str] = []
+        for path in ("healthz", "readyz"):
+            try:
+                said.append(httpx.get(f"{self.url}/{path}", timeout=5).text)
+            except httpx.HTTPError as error:
+                said.append(repr(error))
+        return " ".join(said)
+
     def ready(self) -> bool:
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5).status_code == httpx.codes.OK

@@ -68,7 +68,11 @@ async def rage(plan: Plan, folder: Path, say: Say, then: "Then | None" = None) -
             monkey.say("all are back")
             async with asyncio.timeout(plan.rest):
                 await front.close()
-            report = await at_rest(made.settings, front.acknowledged, plan.rest)
+            try:
+                report = await at_rest(made.settings, front.acknowledged, plan.rest)
+            except AssertionError:
+                say(await asyncio.to_thread(made.words))
+                raise
             rested = time.monotonic()
             if then is not None:
                 await then(made, front)
