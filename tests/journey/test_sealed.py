@@ -44,7 +44,7 @@ async def test_metrics_over_what_the_loader_has_sealed_are_those_of_the_rows(
         records += await fill(settings, {"sessions": [msgspec.json.encode(late)]})
         await until(lambda: loader.loaded >= records)
         changed = await asyncio.to_thread(answers, storage)
-        assert changed["page_views"] != plain["page_views"]
+        assert changed["pages_per_session"] != plain["pages_per_session"]
         assert await asyncio.to_thread(seal)
         assert await asyncio.to_thread(answers, storage) == changed
 
