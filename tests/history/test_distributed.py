@@ -1,117 +1,163 @@
-"""History beside real workers, loaders and ClickHouse over HTTP: rebuild and forget."""
+"""History beside real workers, loaders and ClickHouse over HTTP: import, rebuild, dlq, forget."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import base64
+import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 
-from services.cli.shared import call_shared
-from services.common.clickhouse import ClickHouse
-from services.common.ports import nothing
-from services.common.settings import Settings
+from schemas.rows import DeadLetter
 from services.history.distributed.live import linked
-from tests.sessionizer.street import Street, does, now_ms, street
-from tests.sessionizer.told import eventually
-from tests.sessionizer.workers import Crew, crew
+from tests.history.shop_on_kafka import Shop, open_shop
+from tests.sessionizer.street import does, now_ms
 from tests.support.clickhouse_http import ClickHouseProcess
-from tests.support.loading import loading
+from tests.support.kafka import settings_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+DAY_MS = 86_400_000
+NOTHING_OPEN = 1 << 62
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseProcess]:
-    made = ClickHouseProcess(tmp_path_factory.mktemp("server"))
-    made.start()
-    yield made
-    made.kill()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    """Start all once; each test has its own source."""
+    folder = tmp_path_factory.mktemp("shop")
+    server = ClickHouseProcess(folder)
+    await asyncio.to_thread(server.start)
+    settings = settings_for(
+        kafka, clickhouse=f"{server.url}/history", data=folder, policy=folder / "policy.toml"
+    )
+    try:
+        async with open_shop(settings, folder) as one:
+            yield one
+    finally:
+        server.kill()
 
 
-@pytest.fixture
-def settings(kafka_settings: Settings, server: ClickHouseProcess, tmp_path: Path) -> Settings:
-    address = f"{server.url}/{kafka_settings.kafka_prefix}"
-    return kafka_settings.model_copy(
-        update={"clickhouse": address, "data": tmp_path, "policy": tmp_path / "policy.toml"}
+def line(kind: str, visitor: str, ts_ms: int, **fields: Any) -> str:
+    named = {"event_id": f"{kind}-{visitor}-{ts_ms}", "visitor_id": visitor}
+    return json.dumps({"type": kind, "ts_ms": ts_ms, **named, **fields})
+
+
+async def test_history_is_imported_beside_live_traffic_and_rebuilt_to_the_same(
+    shop: Shop, tmp_path: Path
+) -> None:
+    await shop.source("old")
+    at = now_ms() - 3 * DAY_MS
+    lines = [
+        line("page_view", "here", at, url="https://shop.example/"),
+        line("page_view", "gone", at, url="https://shop.example/"),
+        line("cart_add", "gone", at + 1_000, cart_id="c", products=[{"product_id": "tea"}]),
+        '{"type": "page_view", "visitor_id": "wrong", "ts_ms": "never"}',
+    ]
+    file = tmp_path / "history.ndjson"
+    file.write_text("\n".join(lines))
+    walking = asyncio.create_task(_walk(shop))
+    seen = "SELECT count() > 0 FROM sessions WHERE source = 'old'"
+    await shop.until(seen, [[1]])
+    imported = await shop.call("import", file=str(file), source="old")
+    assert (imported["events"], imported["rejected"]) == (3, 1)
+    walking.cancel()
+    who = "SELECT DISTINCT visitor_id FROM {} FINAL WHERE source = 'old'"
+    closed = shop.rows(who.format("sessions") + " AND closed_ms IS NOT NULL")
+    assert ["gone"] in closed
+    assert ["here"] in closed + shop.rows(who.format("event_flags")), "nobody is left unmarked"
+    assert shop.rows("SELECT outcome FROM carts FINAL WHERE source = 'old'") == [["abandoned"]]
+
+    still = "SELECT countIf(closed_ms IS NULL) FROM sessions FINAL WHERE source = 'old'"
+    await shop.until(still, [[0]])
+    first = await shop.call("rebuild", source="old")
+    again = await shop.call("rebuild", source="old")
+    assert first["events"] >= 4
+    changes = {(one["new"], one["changed"], one["deleted"]) for one in again["tables"].values()}
+    assert changes == {(0, 0, 0)}, again
+    assert shop.rows("SELECT count() FROM event_flags FINAL WHERE source = 'old'") == [[0]]
+    apart = await shop.call(
+        "policy.try", source="old", policy="[session]\ngap_ms = 500\n", from_ms=at - 1
+    )
+    assert apart["now"]["sessions"] < apart["tried"]["sessions"], apart
+
+
+async def _walk(shop: Shop) -> None:
+    """Be here all along, so that the visit stays open."""
+    while True:
+        await shop.send("old", does("page_view", "here", path="/", page_kind="home"))
+        await asyncio.sleep(0.3)
+
+
+async def test_a_late_event_is_folded_in_by_the_rebuild_of_the_marked(shop: Shop) -> None:
+    await shop.source("late")
+    at = now_ms()
+    home = {"path": "/", "page_kind": "home"}
+    await shop.send("late", does("page_view", "v", ts_ms=at, **home))
+    ended = "SELECT count() FROM sessions FINAL WHERE source = 'late' AND closed_ms IS NOT NULL"
+    await shop.until(ended, [[1]])
+    await shop.send("late", does("page_view", "v", ts_ms=at - 100, **home))
+    await shop.until("SELECT flag FROM event_flags FINAL WHERE source = 'late'", [["late"]])
+    done = await shop.call("rebuild", source="late", marked=True)
+    assert done["events"] == 2
+    views = "SELECT page_views FROM sessions FINAL WHERE source = 'late' AND deleted = 0"
+    assert shop.rows(views) == [[2]]
+    assert shop.rows("SELECT count() FROM event_flags FINAL WHERE source = 'late'") == [[0]]
+
+
+async def test_refused_events_come_in_again_through_the_log_or_as_history(shop: Shop) -> None:
+    await shop.source("refused")
+    times = {"new": now_ms(), "old": now_ms() - 30 * DAY_MS}
+    letters = [_letter(name, line("page_view", name, at)) for name, at in times.items()]
+    letters.append(_letter("wrong", line("page_view", "wrong", now_ms(), value="much")))
+    shop.storage.insert("dead_letters", [msgspec.json.encode(one) for one in letters], "")
+    listed = await shop.call("dlq.ls", source="refused")
+    assert {one["id"] for one in listed} == {"new", "old", "wrong"}
+    assert (await shop.call("dlq.show", id="new"))["message"] == "mended since"
+    tried = await shop.call("dlq.retry", ids=["new", "old", "wrong"])
+    assert sorted(tried["accepted"]) == ["new", "old"]
+    assert [one["id"] for one in tried["refused"]] == ["wrong"]
+    stored = "SELECT visitor_id FROM {} FINAL WHERE source = 'refused' ORDER BY visitor_id"
+    await shop.until(stored.format("events"), [["new"], ["old"]])
+    await shop.until(stored.format("sessions"), [["new"], ["old"]])
+    assert [one["id"] for one in await shop.call("dlq.ls", source="refused")] == ["wrong"]
+
+
+def _letter(name: str, original: str) -> DeadLetter:
+    return DeadLetter(
+        id=name,
+        source="refused",
+        received_ms=now_ms(),
+        code="invalid_field",
+        field="type",
+        message="mended since",
+        original=base64.b64encode(original.encode()).decode(),
+        base64=True,
     )
 
 
-class Shop:
-    """A running installation of one worker and one loader."""
-
-    def __init__(self, settings: Settings, here: Street, hands: Crew, storage: ClickHouse) -> None:
-        self.settings = settings
-        self.here = here
-        self.hands = hands
-        self.storage = storage
-
-    async def call(self, command: str, **args: Any) -> Any:
-        return msgspec.to_builtins(
-            await asyncio.to_thread(call_shared, self.settings, command, args, nothing)
-        )
-
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        return self.storage.query(sql)
-
-    async def until(self, sql: str, want: Any, name: str) -> None:
-        async def same() -> bool:
-            return bool([list(row.values()) for row in self.rows(sql)] == want)
-
-        await eventually(same, name)
-
-
-@asynccontextmanager
-async def shop(settings: Settings, folder: Path) -> AsyncIterator[Shop]:
-    async with street(settings) as here:
-        with crew(settings, folder) as hands:
-            worker = hands.hire()
-            async with loading(settings) as (_, warehouse):
-                await asyncio.to_thread(worker.wait_ready)
-                storage = await asyncio.to_thread(warehouse.storage)
-                one = Shop(settings, here, hands, storage)
-                await one.call("sources.set", name="shop", timezone="UTC", currency="USD")
-                yield one
-
-
-async def test_a_late_event_is_folded_in_by_the_rebuild_of_the_marked(
-    settings: Settings, tmp_path: Path
-) -> None:
-    async with shop(settings, tmp_path) as one:
-        at = now_ms()
-        await one.here.send(does("page_view", "v", ts_ms=at, path="/", page_kind="home"))
-        closed = "SELECT count() FROM sessions FINAL WHERE closed_ms IS NOT NULL"
-        await one.until(closed, [[1]], "closed")
-        await one.here.send(does("page_view", "v", ts_ms=at - 100, path="/late", page_kind="home"))
-        await one.until("SELECT flag FROM event_flags FINAL", [["late"]], "marked")
-        done = await one.call("rebuild", source="shop", marked=True)
-        assert done["events"] == 2
-        views = one.rows("SELECT page_views FROM sessions FINAL WHERE deleted = 0")
-        assert [row["page_views"] for row in views] == [2]
-        assert one.rows("SELECT count() AS n FROM event_flags FINAL") == [{"n": 0}]
-
-
 async def test_a_person_is_forgotten_by_workers_and_storage_and_says_nothing_more(
-    settings: Settings, tmp_path: Path
+    shop: Shop,
 ) -> None:
-    async with shop(settings, tmp_path) as one:
-        for visitor in ("phone", "laptop", "other"):
-            user = "" if visitor == "other" else "u"
-            await one.here.send(
-                does("cart_add", visitor, cart_id="c", user_id=user, page_kind="product"),
-                does("page_view", visitor, path="/", page_kind="home"),
-            )
-        went = await one.call("forget", source="shop", user_id="u")
-        assert went["visitors"] == 3  # phone, laptop and user:u
-        assert went["events"] == 4
-        with linked(settings) as link:
-            since, _ = await asyncio.to_thread(
-                link.view, "nobody", "shop", ["phone", "laptop", "other"]
-            )
-        assert since["other"] < 1 << 62
-        assert {since["phone"], since["laptop"]} == {1 << 62}
-        closed = "SELECT visitor_id FROM sessions FINAL WHERE closed_ms IS NOT NULL"
-        await one.until(closed, [["other"]], "the other's visit closed")
-        for table in ("events", "sessions", "carts", "signals", "orders", "event_flags"):
-            sql = f"SELECT DISTINCT visitor_id FROM {table}"
-            assert {row["visitor_id"] for row in one.rows(sql)} <= {"other"}, table
+    await shop.source("left")
+    for visitor in ("phone", "laptop", "other"):
+        user = "" if visitor == "other" else "u"
+        await shop.send(
+            "left",
+            does("cart_add", visitor, cart_id="c", user_id=user, page_kind="product"),
+            does("page_view", visitor, path="/", page_kind="home"),
+        )
+    went = await shop.call("forget", source="left", user_id="u")
+    assert went["visitors"] == 3  # phone, laptop and user:u
+    assert went["events"] == 4
+    with linked(shop.settings) as link:
+        who = ["phone", "laptop", "other"]
+        since, _ = await asyncio.to_thread(link.view, "nobody", "left", who)
+    assert since["other"] < NOTHING_OPEN
+    assert {since["phone"], since["laptop"]} == {NOTHING_OPEN}
+    closed = "SELECT visitor_id FROM sessions FINAL WHERE source = 'left' AND closed_ms > 0"
+    await shop.until(closed, [["other"]])
+    for table in ("events", "sessions", "carts", "signals", "orders", "event_flags"):
+        left = shop.rows(f"SELECT DISTINCT visitor_id FROM {table} WHERE source = 'left'")
+        assert left in ([], [["other"]]), table
