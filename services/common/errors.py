@@ -1,5 +1,8 @@
 """The error tree: what a caller can do about it is in the class, what happened in the message."""
 
+RETRY_AFTER_S = 2
+"""Seconds whoever asks over HTTP is told to wait: most troubles that pass are over by then."""
+
 
 class WaymarkError(Exception):
     """Anything Waymark raises on purpose; the message names the field or setting and its value."""

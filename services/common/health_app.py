@@ -1,50 +1,50 @@
-"""``/healthz``, ``/readyz`` and ``/metrics`` of a part that serves nothing else, or little."""
+"""``/healthz``, ``/readyz`` and ``/metrics``: how every part answers them, and an app that does."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from fastapi import FastAPI, Request, Response
+from starlette.routing import Route
 
+from services.common.answers import json_answer, unavailable
 from services.common.metrics import Metrics
 
-RETRY_AFTER_S = 2
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Trouble = Callable[[], str]
 """Says what is wrong, empty where nothing is."""
 
 
 def health_app(
-    *,
-    alive: Trouble,
-    ready: Trouble,
-    metrics: Metrics,
-    lifespan: Lifespan,
-    routes: Sequence[BaseRoute] = (),
-) -> Starlette:
-    """Return an app that answers 503 with the words of ``alive`` and ``ready`` where they have any.
+    *, alive: Trouble, ready: Trouble, metrics: Metrics, lifespan: Lifespan | None = None
+) -> FastAPI:
+    """Return an app, without documentation, of a part that serves nothing else, or little.
 
-    ``alive`` is asked by whoever restarts the process, ``ready`` by whoever sends it work.
+    It answers 503 with the words of ``alive`` and ``ready`` where they have any. ``alive`` is asked
+    by whoever restarts the process, ``ready`` by whoever sends it work: the dead are not ready.
     """
 
     async def healthz(_: Request) -> Response:
-        return _answer(alive())
+        return health(alive())
 
     async def readyz(_: Request) -> Response:
-        return _answer(alive() or ready())
+        return health(alive() or ready())
 
     async def exposed(_: Request) -> Response:
-        kind = "text/plain; version=0.0.4; charset=utf-8"
-        return Response(metrics.expose(), headers={"Content-Type": kind})
+        return exposition(metrics)
 
-    own = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", exposed)]
-    return Starlette(routes=[*own, *routes], lifespan=lifespan)
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", exposed)]
+    return FastAPI(
+        routes=[*routes], lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
 
 
-def _answer(trouble: str) -> Response:
-    if not trouble:
-        return JSONResponse({"status": "ok"})
-    refusal = {"code": "unavailable", "message": trouble}
-    return JSONResponse(refusal, 503, {"Retry-After": str(RETRY_AFTER_S)})
+def health(trouble: str, notes: Sequence[str] = ()) -> Response:
+    """Return 503 and what is wrong, or 200 with what an operator should know all the same."""
+    if trouble:
+        return unavailable(trouble)
+    return json_answer({"status": "ok", "notes": notes} if notes else {"status": "ok"})
+
+
+def exposition(metrics: Metrics) -> Response:
+    """Return the metrics for Prometheus, in its text format."""
+    return Response(metrics.expose(), media_type="text/plain; version=0.0.4; charset=utf-8")

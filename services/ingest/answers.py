@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from services.common.errors import RETRY_AFTER_S
 from services.common.hosts import Message, Send
 
 Code = Literal[
@@ -36,7 +37,6 @@ STATUS: dict[Code, int] = {
 
 Header = tuple[bytes, bytes]
 JSON: Header = (b"content-type", b"application/json")
-RETRY_AFTER_S = 2
 
 
 class Answer(Struct, frozen=True):

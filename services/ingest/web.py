@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-import msgspec
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
 
+from services.common.health_app import health_app
 from services.common.metrics import Metrics
 from services.ingest.gate import Gate
 from services.ingest.kafka_publisher import KafkaPublisher
@@ -43,30 +43,9 @@ def create_web(
         await publisher.stop()
         await live.stop()
 
-    app = FastAPI(
-        title="Waymark ingest", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life
-    )
-
-    @app.get("/healthz")
-    async def healthz() -> Response:
-        """Tell that the process turns."""
-        return _status("")
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        """Tell that events can be stored; else 503 and why."""
+    def shut() -> str:
         if stopping():
-            return _status("the process is shutting down")
-        return _status(gate.shut() or publisher.trouble)
+            return "the process is shutting down"
+        return gate.shut() or publisher.trouble
 
-    @app.get("/metrics")
-    async def expose() -> Response:
-        """Expose the metrics for Prometheus."""
-        return Response(metrics.expose(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    return app
-
-
-def _status(trouble: str) -> Response:
-    found = {"code": "unavailable", "message": trouble} if trouble else {"status": "ok"}
-    return Response(msgspec.json.encode(found), 503 if trouble else 200, None, "application/json")
+    return health_app(alive=str, ready=shut, metrics=metrics, lifespan=life)

@@ -1,27 +1,13 @@
-"""How answers leave: JSON by msgspec, and the page of a list with its cursor."""
+"""The page of a list with its cursor, and what the OpenAPI document says of an answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from fastapi import Response
 from msgspec import Struct
 
+from services.common.answers import json_answer
 from services.metrics_api.cursors import Place, encode
-
-ENCODER = msgspec.json.Encoder()
-
-
-def json_answer(
-    content: object, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return content as JSON; entities are never kept by a cache between."""
-    return Response(
-        ENCODER.encode(content),
-        status,
-        {"Cache-Control": "no-store", **(headers or {})},
-        "application/json",
-    )
 
 
 def page(

@@ -98,11 +98,13 @@ def create_metrics_api(
     thread, ``around`` is held as long as the app lives. Who listens on loopback puts
     ``guard_hosts`` around the app.
     """
+    followers = Followers(feed, settings.stream_queue)
+    metrics.follow("waymark_stream_clients", lambda: len(followers))
     parts = Parts(
         store=Store(storage, metrics, reads),
         live=live,
         signal_log=signal_log,
-        followers=Followers(feed, settings.stream_queue),
+        followers=followers,
         catalog=catalog,
         rules=rules,
         clock=clock,

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from schemas.rows import Outcome
+from services.common.answers import json_answer
 from services.metrics_api import scope
-from services.metrics_api.answers import described, json_answer, page
+from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import not_found
 from services.metrics_api.lists import ListQuery, newest

@@ -13,15 +13,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from services.common.errors import (
+    RETRY_AFTER_S,
     InvalidError,
     OverloadedError,
     RetryableError,
     TooMuchError,
     WaymarkError,
 )
-
-RETRY_AFTER_S = 2
-"""Seconds a caller is asked to wait; storage mostly answers again well within them."""
 
 CODES = {
     400: "invalid_parameter",

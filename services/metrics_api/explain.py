@@ -11,8 +11,8 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from schemas.event import Event
+from services.common.answers import json_answer
 from services.metrics_api import carts, scope, sessions, signals
-from services.metrics_api.answers import json_answer
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import not_found
 from services.metrics_api.explain_events import between, folded, history, of_cart, same

@@ -4,10 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Response
 
+from services.common.answers import json_answer
 from services.common.errors import RetryableError
-from services.metrics_api.answers import json_answer
+from services.common.health_app import exposition, health
 from services.metrics_api.auth import Reader
-from services.metrics_api.errors import RETRY_AFTER_S
 from services.metrics_api.parts import Parts, PartsOf
 
 router = APIRouter(tags=["health"])
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 5.0
 @router.get("/healthz")
 async def healthz() -> Response:
     """Tell that the process turns."""
-    return json_answer({"status": "ok"})
+    return health("")
 
 
 @router.get("/readyz")
@@ -29,17 +29,13 @@ async def readyz(parts: PartsOf) -> Response:
     ``notes`` say what an operator should know while all works, such as a clock set back.
     """
     troubles, notes = await _findings(parts)
-    if not troubles:
-        return json_answer({"status": "ok", "notes": notes} if notes else {"status": "ok"})
-    refusal = {"code": "unavailable", "message": "; ".join(troubles)}
-    return json_answer(refusal, 503, {"Retry-After": str(RETRY_AFTER_S)})
+    return health("; ".join(troubles), notes)
 
 
 @router.get("/metrics")
 async def metrics(parts: PartsOf) -> Response:
     """Expose this part's own metrics for Prometheus."""
-    parts.metrics.set("waymark_stream_clients", len(parts.followers))
-    return Response(parts.metrics.expose(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return exposition(parts.metrics)
 
 
 @router.get("/v1/health/pipeline")

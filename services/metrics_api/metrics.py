@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from services.common.answers import json_answer
 from services.common.catalog_rows import Source
 from services.metrics_api import query as numbers
 from services.metrics_api import scope, times
-from services.metrics_api.answers import json_answer
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import invalid, not_found
 from services.metrics_api.lists import FORMS

@@ -8,8 +8,9 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, field_validator
 
+from services.common.answers import json_answer
 from services.metrics_api import scope
-from services.metrics_api.answers import described, json_answer, page
+from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import not_found
 from services.metrics_api.events import shown_events

@@ -8,8 +8,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.rows import SignalKind
+from services.common.answers import json_answer
 from services.metrics_api import scope
-from services.metrics_api.answers import described, json_answer, page
+from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import invalid, not_found
 from services.metrics_api.lists import ListQuery, newest

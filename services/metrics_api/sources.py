@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Response
 
+from services.common.answers import json_answer
 from services.metrics_api import scope
-from services.metrics_api.answers import described, json_answer
+from services.metrics_api.answers import described
 from services.metrics_api.auth import Reader
 from services.metrics_api.parts import PartsOf
 from services.metrics_api.shapes import SourceOut

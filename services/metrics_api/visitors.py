@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.common.answers import json_answer
 from services.metrics_api import scope, sessions
-from services.metrics_api.answers import json_answer
 from services.metrics_api.auth import Eraser, Reader
 from services.metrics_api.errors import not_found
 from services.metrics_api.export import of_user, of_visitor

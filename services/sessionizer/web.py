@@ -8,9 +8,11 @@ owners' topic tells where it is.
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI, Response
+from msgspec import Struct
 
+from services.common.answers import json_answer, unavailable
+from services.common.health_app import health_app
 from services.common.metrics import Metrics
 from services.common.partitions import key_of, partition_of
 from services.sessionizer.owner import Owner
@@ -18,10 +20,8 @@ from services.sessionizer.owners import Owners
 from services.sessionizer.pulse import Pulse
 from services.sessionizer.web_beside import add_beside
 
-RETRY = {"Retry-After": "1"}
 
-
-class Worker(msgspec.Struct, frozen=True):
+class Worker(Struct, frozen=True):
     """What a worker shows."""
 
     owners: Owners
@@ -38,29 +38,10 @@ class Worker(msgspec.Struct, frozen=True):
 
 def create_web(worker: Worker) -> FastAPI:
     """Return the application."""
-    app = FastAPI(title="Waymark sessionizer", docs_url=None, redoc_url=None, openapi_url=None)
-    _add_health(app, worker)
+    app = health_app(alive=worker.pulse.trouble, ready=worker.unready, metrics=worker.metrics)
     _add_live(app, worker)
     add_beside(app, worker.owners, worker.partitions)
     return app
-
-
-def _add_health(app: FastAPI, worker: Worker) -> None:
-    @app.get("/healthz")
-    async def healthz() -> Response:
-        """Tell that the loop turns and commits; else 503 and why."""
-        return _status(worker.pulse.trouble())
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        """Tell that every partition of this worker is restored; else 503 and why."""
-        return _status(worker.unready())
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        """Expose the worker's metrics for Prometheus."""
-        text = "text/plain; version=0.0.4; charset=utf-8"
-        return Response(worker.metrics.expose(), media_type=text)
 
 
 def _add_live(app: FastAPI, worker: Worker) -> None:
@@ -68,7 +49,7 @@ def _add_live(app: FastAPI, worker: Worker) -> None:
     async def visitor(source: str, visitor_id: str) -> Response:
         """Return a visitor's live state, null for one never seen."""
         owner = worker.owner_of(source, visitor_id)
-        return _moving() if owner is None else _json(owner.fold.visitor(source, visitor_id))
+        return _moving() if owner is None else json_answer(owner.fold.visitor(source, visitor_id))
 
     @app.get("/v1/live/state")
     async def state(source: str, address: str) -> Response:
@@ -82,13 +63,13 @@ def _add_live(app: FastAPI, worker: Worker) -> None:
     @app.get("/v1/live/counts")
     async def counts(source: str) -> Response:
         """Return clock, live visitors and open carts of each partition here."""
-        return _json([_counts(owner, source) for owner in worker.owners.answering()])
+        return json_answer([_counts(owner, source) for owner in worker.owners.answering()])
 
     @app.get("/v1/live/signals")
     async def signals(source: str) -> Response:
         """Return the unsettled signals of each partition here."""
         found = [(owner.number, owner.fold.live_signals()) for owner in worker.owners.answering()]
-        return _json(
+        return json_answer(
             [
                 {"partition": number, "signals": [row for row in rows if row.source == source]}
                 for number, rows in found
@@ -106,16 +87,5 @@ def _counts(owner: Owner, source: str) -> dict[str, Any]:
     }
 
 
-def _status(trouble: str) -> Response:
-    if not trouble:
-        return _json({"status": "ok"})
-    return _json({"code": "unavailable", "message": trouble}, 503)
-
-
 def _moving() -> Response:
-    return _json({"code": "unavailable", "message": "the partition is not here now"}, 503)
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    headers = RETRY if status == 503 else None  # noqa: PLR2004 - HTTP's own number
-    return Response(msgspec.json.encode(value), status, headers, "application/json")
+    return unavailable("the partition is not here now")

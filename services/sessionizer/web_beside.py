@@ -11,6 +11,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from msgspec import Struct
 
+from services.common.answers import json_answer
 from services.common.partitions import key_of, partition_of
 from services.sessionizer.frontier import open_since_ms
 from services.sessionizer.owner import Owner
@@ -50,7 +51,7 @@ def add_beside(app: FastAPI, owners: Owners, partitions: int) -> None:
     @app.post("/v1/beside/stored")
     async def stored() -> Response:
         """Have all that is folded stored, and tell how far that is."""
-        return _json([await _stored(owner) for owner in owners.every()])
+        return json_answer([await _stored(owner) for owner in owners.every()])
 
     @app.post("/v1/beside/watch/{name}")
     async def watch(name: str) -> Response:
@@ -58,7 +59,7 @@ def add_beside(app: FastAPI, owners: Owners, partitions: int) -> None:
         here = owners.every()
         for owner in here:
             owner.watches.begin(name)
-        return _json([await _stored(owner) for owner in here])
+        return json_answer([await _stored(owner) for owner in here])
 
     @app.delete("/v1/beside/watch/{name}")
     async def unwatch(name: str) -> Response:
@@ -71,7 +72,7 @@ def add_beside(app: FastAPI, owners: Owners, partitions: int) -> None:
     async def view(request: Request) -> Response:
         """Tell what is open of some addresses, and who of them has moved."""
         question = msgspec.json.decode(await request.body(), type=Question)
-        return _json(await _view(owners, partitions, question))
+        return json_answer(await _view(owners, partitions, question))
 
 
 async def _stored(owner: Owner) -> Stored:
@@ -104,7 +105,3 @@ def _look(owner: Owner, question: Question, addresses: Iterable[str], standing: 
         standing.open_since[address] = min(at_rest, live)
         if owner.watches.has_moved(question.watch, key):
             standing.moved.append(address)
-
-
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
