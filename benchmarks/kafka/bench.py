@@ -46,7 +46,6 @@ class Bench(Struct):
         given = {
             "kafka": self.bootstrap,
             "kafka_prefix": prefix,
-            "kafka_group": prefix,
             "kafka_partitions": self.partitions,
             "data": self.folder / prefix,
         }

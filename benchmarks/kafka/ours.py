@@ -141,7 +141,6 @@ async def work() -> None:
         overrides={
             "kafka": asked.bootstrap,
             "kafka_prefix": asked.topic.removesuffix(".events"),
-            "kafka_group": f"ours-{asked.topic}",
             "kafka_partitions": int(asked.variant),
             "data": Path(asked.data),
         },

@@ -83,7 +83,6 @@ def part(
     settings = {
         "KAFKA": bench.bootstrap,
         "KAFKA_PREFIX": prefix,
-        "KAFKA_GROUP": prefix,
         "KAFKA_PARTITIONS": str(bench.partitions),
         "DATA": str(bench.folder / own),
         "PORT": str(port),

@@ -26,6 +26,16 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
+def worker_group(settings: Settings) -> str:
+    """Return the consumer group of all workers; prefix and group have no dot, so none collide."""
+    return f"{settings.kafka_prefix}.{settings.kafka_group}"
+
+
+def loader_group(settings: Settings) -> str:
+    """Return the consumer group of all loaders."""
+    return f"{worker_group(settings)}.loader"
+
+
 def _tls(settings: Settings) -> Any:
     if (settings.kafka_cert is None) != (settings.kafka_key is None):
         raise InvalidError("WAYMARK_KAFKA_CERT and WAYMARK_KAFKA_KEY belong together: set both")

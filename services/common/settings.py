@@ -112,10 +112,13 @@ class Settings(BaseSettings):
     kafka_prefix: str = Field(
         "waymark",
         pattern=r"^[a-zA-Z0-9_-]{1,64}$",
-        description="What the topics' names begin with.",
+        description="What the names of topics, consumer groups and transactions begin with.",
     )
     kafka_group: str = Field(
-        "waymark", min_length=1, description="Consumer group of the sessionizer's workers."
+        "waymark",
+        pattern=r"^[a-zA-Z0-9_-]{1,64}$",
+        description="Consumer group of the sessionizer's workers: `PREFIX.GROUP`; the loaders' is "
+        "`PREFIX.GROUP.loader`.",
     )
     kafka_partitions: int = Field(
         64, ge=1, le=10_000, description="Partitions of the log, fixed when its topics are made."

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from services.common.errors import RetryableError
 from services.common.health_app import health_app
-from services.common.kafka import client_options
+from services.common.kafka import client_options, loader_group
 from services.common.metrics import Metrics
 from services.common.ports import Storage
 from services.common.settings import Settings
@@ -143,7 +143,7 @@ def open_consumer(settings: Settings) -> AIOKafkaConsumer:
     """Return a consumer of the loaders' group, not started, that commits nothing by itself."""
     return AIOKafkaConsumer(
         **client_options(settings),
-        group_id=f"{settings.kafka_group}-loader",
+        group_id=loader_group(settings),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,

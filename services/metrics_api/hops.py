@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from aiokafka.errors import KafkaError
 
 from services.common.clock import SystemClock
+from services.common.kafka import loader_group, worker_group
 from services.common.ports import Hop
 from services.common.settings import Settings
 from services.common.topics import TOPIC_OF_TABLE, Name, topic_name
@@ -48,12 +49,12 @@ class TopicHops:
             await self._groups.close()
 
     async def _look(self) -> list[Hop]:
-        group = self._settings.kafka_group
+        loaders = loader_group(self._settings)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                sessionizer = await self._lag(group, ("events",))
-                events = await self._lag(f"{group}-loader", ("events",))
-                rows = await self._lag(f"{group}-loader", tuple(TOPIC_OF_TABLE.values()))
+                sessionizer = await self._lag(worker_group(self._settings), ("events",))
+                events = await self._lag(loaders, ("events",))
+                rows = await self._lag(loaders, tuple(TOPIC_OF_TABLE.values()))
         except (KafkaError, OSError, TimeoutError) as error:
             await self._groups.close()  # what answers again is connected to anew
             note = f"Kafka at {self._settings.kafka} does not answer: {type(error).__name__}"

@@ -19,10 +19,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
 from services.common import logging
-from services.common.kafka import client_options
+from services.common.kafka import client_options, worker_group
 from services.common.settings import Settings
 from services.common.topics import topic_name
-from services.sessionizer.effects import group_of
 from services.sessionizer.owner import Owner
 from services.sessionizer.owners import Owners
 from services.sessionizer.table import OnFatal, OwnersTable
@@ -62,7 +61,7 @@ def make_app(settings: Settings, owners: Owners, on_fatal: OnFatal) -> "tuple[fa
 def _app(settings: Settings) -> faust.App:
     options = client_options(settings)
     return faust.App(
-        group_of(settings),
+        worker_group(settings),
         broker=";".join(f"kafka://{server}" for server in options["bootstrap_servers"]),
         broker_credentials=_credentials(options),
         broker_session_timeout=SESSION_SECONDS,

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from services.common.kafka import client_options
+from services.common.kafka import client_options, worker_group
 from services.common.partitions import key_of, partition_of
 from services.common.ports import Changes, Outgoing
 from services.common.settings import Settings
@@ -36,11 +36,6 @@ Target = tuple[str, int]
 """Topic and partition."""
 
 
-def group_of(settings: Settings) -> str:
-    """Return the consumer group of all workers."""
-    return settings.kafka_group
-
-
 class Effects:
     """The writing end of one owned partition."""
 
@@ -55,7 +50,7 @@ class Effects:
         self._events = topic_name(settings, "events")
         self._producer = AIOKafkaProducer(
             **client_options(settings),
-            transactional_id=f"{settings.kafka_prefix}-{group_of(settings)}-{number}",
+            transactional_id=f"{worker_group(settings)}-{number}",
             # With a linger, a second batch for a partition would wait that long for its turn.
             linger_ms=0,
             request_timeout_ms=settings.kafka_patience_seconds * 1_000,

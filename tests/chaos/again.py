@@ -8,7 +8,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.common.clickhouse import open_storage
-from services.common.kafka import client_options
+from services.common.kafka import client_options, loader_group
 from services.common.settings import Settings
 from services.loader.topics import tables_by_topic
 from tests.chaos.city import City
@@ -115,7 +115,7 @@ def _reached(now: dict[TopicPartition, int], ends: dict[TopicPartition, int]) ->
 def _reader(settings: Settings) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         **client_options(settings),
-        group_id=f"{settings.kafka_group}-loader",
+        group_id=loader_group(settings),
         enable_auto_commit=False,
     )
 

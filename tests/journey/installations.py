@@ -121,7 +121,6 @@ def distributed(
     shared = {
         "WAYMARK_KAFKA": kafka.kafka,
         "WAYMARK_KAFKA_PREFIX": kafka.kafka_prefix,
-        "WAYMARK_KAFKA_GROUP": kafka.kafka_group,
         "WAYMARK_KAFKA_PARTITIONS": kafka.kafka_partitions,
         "WAYMARK_CLICKHOUSE": f"{clickhouse.url}/journey",
         "WAYMARK_POLICY": _policy(folder),

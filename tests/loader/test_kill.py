@@ -9,7 +9,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from services.common.clickhouse import ClickHouse, open_storage
-from services.common.kafka import client_options
+from services.common.kafka import client_options, loader_group
 from services.common.settings import Settings
 from services.loader.migrate import migrate
 from services.loader.topics import tables_by_topic
@@ -40,7 +40,7 @@ async def committed(settings: Settings) -> bool:
     reader = AIOKafkaConsumer(
         *tables_by_topic(settings),
         **client_options(settings),
-        group_id=f"{settings.kafka_group}-loader",
+        group_id=loader_group(settings),
         enable_auto_commit=False,
     )
     await reader.start()

@@ -7,6 +7,7 @@ import pytest
 
 from services.common.clickhouse import open_storage
 from services.common.errors import InvalidError
+from services.common.kafka import loader_group
 from services.common.settings import Settings, load
 from services.common.topics import ensure_topics
 from services.loader.migrate import migrate, migrations
@@ -16,6 +17,7 @@ from services.loader.warehouse import Warehouse, migrate_server
 from tests.metrics.shop import generate
 from tests.support.clickhouse_http import ClickHouseProcess
 from tests.support.clock import ManualClock
+from tests.support.kafka import settings_for
 from tests.support.loading import answers, counted, fill, lines_of, loading, until, until_loaded
 
 SHOP = generate(seed=11, visits=60)
@@ -41,6 +43,21 @@ async def test_rows_arrive_once_and_topics_read_again_change_no_answer(settings:
     async with loading(again) as (loader, warehouse):
         await until_loaded(loader, records)
         assert answers(warehouse.storage()) == wanted
+
+
+async def test_two_installations_in_one_cluster_load_apart(
+    settings: Settings, kafka: str, server: ClickHouseProcess
+) -> None:
+    """Their prefix alone tells them apart: a group of both would move for the other's loaders."""
+    other = settings_for(kafka, clickhouse=f"{server.url}/{settings.kafka_prefix}_other")
+    assert loader_group(settings) != loader_group(other)
+    made = generate(seed=31, visits=6), generate(seed=32, visits=9)
+    records = [await fill(settings, lines_of(made[0])), await fill(other, lines_of(made[1]))]
+    async with loading(settings) as (first, here), loading(other) as (second, there):
+        await until_loaded(first, records[0])
+        await until_loaded(second, records[1])
+        assert counted(here.storage(), "sessions") == len(made[0].sessions)
+        assert counted(there.storage(), "sessions") == len(made[1].sessions)
 
 
 async def test_a_restarted_loader_goes_on_after_what_it_committed(settings: Settings) -> None:

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faust.types import TP
 
-from services.common.kafka import client_options
+from services.common.kafka import client_options, worker_group
 from services.common.metrics import Metrics
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name
@@ -176,7 +176,7 @@ async def test_our_commit_moves_the_group_and_a_restart_reads_on_from_there(
         assert await app.consumer._commit({TP(topic_name(settings, "events"), 0): 3})
         await owners.close()
     await owners.stop()
-    assert await committed(settings, settings.kafka_group) == 3
+    assert await committed(settings, worker_group(settings)) == 3
 
 
 async def test_a_rebalance_asks_the_store_before_faust_recovers(settings: Settings) -> None:
@@ -220,7 +220,7 @@ async def test_a_record_in_a_gap_is_fetched_again(settings: Settings) -> None:
     app, owners = ours(settings)
     await put(settings, *[TICK] * 10)
     mover = AIOKafkaConsumer(
-        **client_options(settings), group_id=settings.kafka_group, enable_auto_commit=False
+        **client_options(settings), group_id=worker_group(settings), enable_auto_commit=False
     )
     tp = TopicPartition(topic_name(settings, "events"), 0)
     await mover.start()

@@ -49,7 +49,6 @@ def settings_for(bootstrap: str, **more: Any) -> Settings:
     given = {
         "kafka": bootstrap,
         "kafka_prefix": prefix,
-        "kafka_group": prefix,
         "kafka_partitions": PARTITIONS,
     }
     return load(environ={}, overrides=given | more)

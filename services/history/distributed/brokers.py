@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.common.errors import UnavailableError
-from services.common.kafka import client_options
+from services.common.kafka import client_options, loader_group
 from services.common.partitions import key_of, partition_of
 from services.common.ports import Outgoing
 from services.common.settings import Settings
@@ -75,7 +75,7 @@ class Brokers:
 
     async def until_loaded(self, ends: Places) -> None:
         """Wait until the loaders have all records before these ends in storage."""
-        group = f"{self._settings.kafka_group}-loader"
+        group = loader_group(self._settings)
 
         async def places() -> Places:
             every = list(ends)

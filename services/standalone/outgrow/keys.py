@@ -50,7 +50,7 @@ def _copy_ground(settings: Settings, held: sqlite3.Connection, *, resumed: bool)
         if not resumed and any(key.startswith(MADE_HERE) for key, row in seen.items() if row):
             raise InvalidError(
                 f"topic {topic_name(settings, 'catalog')} has keys already, which the folder's own "
-                "would replace: set WAYMARK_KAFKA_PREFIX and WAYMARK_KAFKA_GROUP to fresh names"
+                "would replace: set WAYMARK_KAFKA_PREFIX to a fresh name"
             )
         ground = {PEPPER: bytes(pepper)} | {f"salt/{day}": bytes(salt) for day, salt in salts}
         link.write(lambda: ground)

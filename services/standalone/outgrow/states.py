@@ -49,7 +49,7 @@ async def check_unused(settings: Settings, *, resumed: bool) -> None:
         if await _written(settings, name):
             raise InvalidError(
                 f"topic {topic_name(settings, name)} is not empty: workers have run there already. "
-                "Stop them, and set WAYMARK_KAFKA_PREFIX and WAYMARK_KAFKA_GROUP to fresh names"
+                "Stop them, and set WAYMARK_KAFKA_PREFIX to a fresh name"
             )
 
 
