@@ -36,13 +36,17 @@ class Rejected(Struct, frozen=True):
 
 
 class Report(Struct):
-    """What a file came to. ``addresses`` is None where there are too many to list."""
+    """What a file came to. ``addresses`` is None where there are too many to list.
 
+    ``old`` counts the events of before ``kept_from_ms``, since when raw events are kept.
+    """
+
+    kept_from_ms: int = 0
     events: int = 0
+    old: int = 0
     rejected: int = 0
     named: list[Rejected] = field(default_factory=list)
     addresses: set[str] | None = field(default_factory=set)
-    oldest_ms: int | None = None
 
     def reject(self, line: int, at: str, message: str) -> None:
         """Count a line, and name it while there are few."""
@@ -53,7 +57,7 @@ class Report(Struct):
     def accept(self, event: Event) -> None:
         """Count an event and whom it names."""
         self.events += 1
-        self.oldest_ms = min(event.ts_ms, self.oldest_ms or event.ts_ms)
+        self.old += event.ts_ms < self.kept_from_ms
         if self.addresses is not None:
             self.addresses.add(address_of(event))
             if len(self.addresses) > MANY:

@@ -1,11 +1,11 @@
-"""Raw events that retention has dropped: what cannot be folded again is said, nothing is lost."""
+"""What a rebuild or a trial cannot fold is said, and by an import what soon cannot be folded."""
 
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from services.common.ports import nothing
+from services.common.ports import Outgoing, nothing
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.history import import_file, rebuild_source, try_policy
 from tests.history.installation import installation
@@ -27,7 +27,9 @@ def test_a_rebuild_and_a_trial_say_that_raw_events_are_gone(tmp_path: Path, chdb
     with installation(tmp_path / "data", chdb_dsn, "forgotten", clock) as parts:
         context = AdminContext(parts=parts, progress=nothing, running=False)
         assert rebuild_source(context, {}).note == "source shop has no events yet"
-        import_file(context, {"file": str(file)})
+        told = import_file(context, {"file": str(file)}).note
+        assert told.startswith("1 of 2 events are older than WAYMARK_EVENTS_KEEP_DAYS = 400 days")
+        assert "set it higher" in told
         assert rebuild_source(context, {}).note == "", "all is there"
 
         def drop(which: str) -> None:
@@ -47,3 +49,22 @@ def test_a_rebuild_and_a_trial_say_that_raw_events_are_gone(tmp_path: Path, chdb
         tried = try_policy(context, {"policy": "", "from_ms": 0, "to_ms": START_MS})
         assert (tried.events, tried.now.sessions) == (0, 0)
         assert tried.note.startswith("source shop has no raw events: raw events are kept for")
+
+
+def test_a_rebuild_says_why_it_has_nothing_to_compare(tmp_path: Path, chdb_dsn: str) -> None:
+    clock = ManualClock(START_MS)
+    with installation(tmp_path / "data", chdb_dsn, "young", clock) as parts:
+        context = AdminContext(parts=parts, progress=nothing, running=False)
+        here = visit("here", START_MS) | {"source": "shop", "received_ms": START_MS}
+        parts.log.append([Outgoing("shop", "here", msgspec.json.encode(here))])
+        for _ in range(6):
+            clock.move(10_000)
+            parts.log.append([Outgoing("", "", b'{"type":"__tick"}')])
+        parts.engine.catch_up()
+        young = rebuild_source(context, {"dry_run": True})
+        assert young.events == 1
+        assert young.note.startswith("nothing has closed yet: every visitor has a session or a")
+        unmarked = rebuild_source(context, {"marked": True, "dry_run": True})
+        assert unmarked.note == "nobody is marked: no event came too late to be folded in"
+        before = rebuild_source(context, {"from_ms": 0, "to_ms": 1, "dry_run": True})
+        assert before.note == "nobody has an event between from and to"

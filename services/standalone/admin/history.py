@@ -47,7 +47,8 @@ def import_file(context: Installation, args: dict[str, Any]) -> Imported:
     source = source_named(context, args)
     path = Path(required(args, "file", str))
     read = format_named(optional(args, "format", str) or "waymark")
-    report = Report()
+    keep_ms = context.settings.events_keep_days * DAY_MS
+    report = Report(kept_from_ms=context.clock.now_ms() - keep_ms)
     size = path.stat().st_size if path.exists() else None
     lines = read_lines(path, lambda done: context.progress(done, size, "import"))
     store(
@@ -60,19 +61,19 @@ def import_file(context: Installation, args: dict[str, Any]) -> Imported:
     rebuilt = rebuild(
         context.storage, task, partial(write_rows, context), report.addresses, context.progress
     )
-    note = _soon_forgotten(context, report.oldest_ms)
+    note = _soon_forgotten(context, report)
     return Imported(source.name, report.events, report.rejected, report.named, rebuilt, note)
 
 
-def _soon_forgotten(context: Installation, oldest_ms: int | None) -> str:
-    """Say that raw events are older than they are kept: rules cannot be tried on them for long."""
-    days = context.settings.events_keep_days
-    if oldest_ms is None or context.clock.now_ms() - oldest_ms <= days * DAY_MS:
+def _soon_forgotten(context: Installation, report: Report) -> str:
+    """Say how many raw events will not stay, while there is time to keep them."""
+    if not report.old:
         return ""
     return (
-        f"raw events older than WAYMARK_EVENTS_KEEP_DAYS = {days} are forgotten once a day; "
-        "sessions, carts and numbers stay, but rebuild and policy try need the raw events: "
-        "set it higher to keep them"
+        f"{report.old} of {report.events} events are older than "
+        f"WAYMARK_EVENTS_KEEP_DAYS = {context.settings.events_keep_days} days: the next daily "
+        "clean-up drops their raw events. Sessions, carts and numbers stay, but rebuild and policy "
+        "try need raw events: to keep them, set it higher and restart before then"
     )
 
 
@@ -87,10 +88,29 @@ def rebuild_source(context: Installation, args: dict[str, Any]) -> Summary:
     write = None if optional(args, "dry_run", bool) else partial(write_rows, context)
     addresses = _chosen(context, source, args)
     summary = rebuild(context.storage, task, write, addresses, context.progress)
+    notes = [summary.note]
     if not optional(args, "marked", bool):
-        kept = _nothing_kept(context, source, optional(args, "from_ms", int) or 0)
-        summary.note = "; ".join(filter(None, (summary.note, kept)))
+        notes.append(_nothing_kept(context, source, optional(args, "from_ms", int) or 0))
+    notes.append(_nobody_chosen(args) if addresses == [] else _nothing_closed(summary))
+    summary.note = "; ".join(filter(None, notes))
     return summary
+
+
+def _nobody_chosen(args: dict[str, Any]) -> str:
+    if optional(args, "marked", bool):
+        return "nobody is marked: no event came too late to be folded in"
+    return "nobody has an event between from and to"
+
+
+def _nothing_closed(summary: Summary) -> str:
+    """Say why no row of all that was folded is so much as the same: what is open is left."""
+    seen = any(one.new + one.changed + one.same + one.deleted for one in summary.tables.values())
+    if seen or not summary.events:
+        return ""
+    return (
+        "nothing has closed yet: every visitor has a session or a cart open, which is the live "
+        "view's to state; a rebuild compares and replaces what closed before it"
+    )
 
 
 def try_policy(context: Installation, args: dict[str, Any]) -> Trial:
