@@ -40,8 +40,8 @@ VISIT_METRICS = (
         kind="count",
         fact="events",
         k="events",
-        definition="Events of every type, at their own time. One sent again with the same id counts "
-        "once, save where its time is then in another UTC month.",
+        definition="Events of every type, at their own time. One sent again with the same id "
+        "counts once, save where its time is then in another UTC month.",
     ),
     Metric(
         name="bounce_rate",
