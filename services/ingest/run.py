@@ -7,7 +7,6 @@ every moment of it, so a stop that takes too long may as well be a kill.
 """
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import ExitStack
 from socket import socket
 
@@ -15,7 +14,6 @@ from services.common import logging
 from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
-from services.common.errors import MovingError
 from services.common.garbage import collect_seldom
 from services.common.hosts import guard_hosts
 from services.common.metrics import Metrics
@@ -61,7 +59,7 @@ class Part:
         self._publisher = KafkaPublisher(settings, metrics)
         self._catalog = catalog
         rules = CatalogRules(catalog, policy)
-        live = _Live(settings)
+        live = RemoteLive(settings)
         gate = Gate(self._publisher, catalog, clock, metrics)
         ingest = create_ingest(
             self._publisher,
@@ -70,7 +68,7 @@ class Part:
             rules=rules,
             clock=clock,
             metrics=metrics,
-            preview=LivePreview(live.states, rules),
+            preview=LivePreview(live.live_states, rules),
             open_session=Recall(live.has_open_session),
             trusted_proxies=settings.trusted_proxies,
             country_header=settings.country_header,
@@ -96,34 +94,3 @@ class Part:
 
     def _stopping(self) -> None:
         self._log.info("stopping")
-
-
-class _Live:
-    """The workers' live states, connected once a loop runs."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._remote: RemoteLive | None = None
-
-    async def start(self) -> None:
-        self._remote = RemoteLive(self._settings)
-        await self._remote.start()
-
-    async def stop(self) -> None:
-        if self._remote is not None:
-            await self._remote.stop()
-
-    async def has_open_session(self, source: str, visitor_id: str) -> bool:
-        """Tell whether a visitor has a session open now; raises ``MovingError``."""
-        if self._remote is None:
-            raise MovingError("the live view is not connected yet")
-        return await self._remote.has_open_session(source, visitor_id)
-
-    async def states(self, source: str, addresses: Iterable[str]) -> dict[str, bytes | None]:
-        """Return the encoded live state of each address; raises ``MovingError``."""
-        if self._remote is None:
-            raise MovingError("the live view is not connected yet")
-        asked = list(addresses)
-        ask = self._remote.live_state
-        found = await asyncio.gather(*[ask(source, address) for address in asked])
-        return dict(zip(asked, found, strict=True))

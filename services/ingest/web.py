@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from fastapi import FastAPI
 
@@ -10,23 +9,12 @@ from services.common.health_app import health_app
 from services.common.metrics import Metrics
 from services.ingest.gate import Gate
 from services.ingest.kafka_publisher import KafkaPublisher
-
-
-class LivesWithTheApp(Protocol):
-    """What is connected while the application is served."""
-
-    async def start(self) -> None:
-        """Connect."""
-        ...
-
-    async def stop(self) -> None:
-        """Disconnect."""
-        ...
+from services.sessionizer.lookup import RemoteLive
 
 
 def create_web(
     publisher: KafkaPublisher,
-    live: LivesWithTheApp,
+    live: RemoteLive,
     gate: Gate,
     metrics: Metrics,
     stopping: Callable[[], bool],

@@ -1,66 +1,44 @@
-"""``LiveView`` from outside: each question goes to the worker that owns the partition.
-
-``MovingError`` wherever a partition has no owner, its worker does not answer or says that it is not
-there: HTTP tells it as 503 with Retry-After, and a moment later the partition has arrived.
-"""
+"""``LiveView`` from outside: what the workers know of the visitors of their partitions."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
-import httpx
-
-from services.common.errors import MovingError
-from services.common.partitions import key_of, partition_of
 from services.common.settings import Settings
-from services.sessionizer.directory import Directory
+from services.sessionizer.client import WorkerClient
 
 TIMEOUT_SECONDS = 5.0
-OK, NOTHING = 200, 204
+NOTHING = 204
 
 
-class RemoteLive:
-    """The live view of an installation of many workers. ``start`` before the first question."""
+class RemoteLive(WorkerClient):
+    """The live view of an installation of many workers."""
 
     def __init__(self, settings: Settings) -> None:
         """Ask the workers of these settings; nothing is connected before ``start``."""
-        self._partitions = settings.kafka_partitions
-        self._directory = Directory(settings)
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS)
-
-    async def start(self) -> None:
-        """Connect, and read who owns what."""
-        await self._directory.start()
-
-    async def stop(self) -> None:
-        """Disconnect."""
-        await self._directory.stop()
-        await self._http.aclose()
-
-    async def __aenter__(self) -> Self:
-        """Start for a block."""
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop at its end."""
-        await self.stop()
+        super().__init__(settings, TIMEOUT_SECONDS)
 
     # -- of one visitor
 
     async def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
         """Return a visitor's live state, None for one never seen."""
-        question = {"source": source, "visitor_id": visitor_id}
-        answer = await self._ask(self._home(source, visitor_id), "visitor", question)
+        home, question = self.home(source, visitor_id), {"source": source, "visitor_id": visitor_id}
+        answer = await self.ask("GET", home, "live/visitor", params=question)
         found: dict[str, Any] | None = answer.json()
         return found
 
     async def live_state(self, source: str, address: str) -> bytes | None:
         """Return the encoded state of an address with what waits folded in, None for none."""
-        question = {"source": source, "address": address}
-        answer = await self._ask(self._home(source, address), "state", question)
+        home, question = self.home(source, address), {"source": source, "address": address}
+        answer = await self.ask("GET", home, "live/state", params=question)
         return None if answer.status_code == NOTHING else answer.content
+
+    async def live_states(self, source: str, addresses: Iterable[str]) -> dict[str, bytes | None]:
+        """Return what ``live_state`` does, of each address."""
+        asked = list(addresses)
+        found = await asyncio.gather(*(self.live_state(source, address) for address in asked))
+        return dict(zip(asked, found, strict=True))
 
     async def has_open_session(self, source: str, visitor_id: str) -> bool:
         """Tell whether a visitor has an open session now."""
@@ -92,34 +70,5 @@ class RemoteLive:
         rows = await self._of_all("signals", source)
         return [signal for row in rows for signal in row["signals"]]
 
-    # -- asking
-
-    def _home(self, source: str, address: str) -> str:
-        number = partition_of(key_of(source, address), self._partitions)
-        url = self._directory.urls.get(number)
-        if url is None:
-            raise MovingError(f"partition {number} has no owner now")
-        return url
-
     async def _of_all(self, what: str, source: str) -> list[dict[str, Any]]:
-        """Return the answers of every partition, each exactly once."""
-        urls = set(self._directory.urls.values())
-        answers = await asyncio.gather(*(self._ask(url, what, {"source": source}) for url in urls))
-        rows = [row for answer in answers for row in answer.json()]
-        self._check(row["partition"] for row in rows)
-        return rows
-
-    def _check(self, found: Iterable[int]) -> None:
-        times = Counter(found)
-        wrong = [number for number in range(self._partitions) if times[number] != 1]
-        if wrong:
-            raise MovingError(f"partitions {wrong} are being taken over")
-
-    async def _ask(self, url: str, what: str, question: dict[str, str]) -> httpx.Response:
-        try:
-            answer = await self._http.get(f"{url}/v1/live/{what}", params=question)
-        except httpx.HTTPError as error:
-            raise MovingError(f"worker {url} does not answer: {error!r}") from error
-        if answer.status_code not in {OK, NOTHING}:
-            raise MovingError(f"worker {url} answers {answer.status_code}: {answer.text[:200]}")
-        return answer
+        return await self.ask_all("GET", f"live/{what}", params={"source": source})

@@ -56,7 +56,7 @@ async def test_the_owner_answers_for_each_visitor_and_all_of_them_together(
 
             answer = await _from_the_wrong_worker(first.url, second.url)
             assert answer.status_code == 503
-            assert answer.headers["retry-after"] == "1"
+            assert int(answer.headers["retry-after"]) > 0
             assert await asyncio.to_thread(second.stop) == 0
             second.close()
             await eventually(lambda: clock_or_none(live), "taken over")
