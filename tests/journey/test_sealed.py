@@ -8,15 +8,17 @@ from services.common.clock import SystemClock
 from services.common.fatal import die
 from services.common.metrics import Metrics
 from services.common.settings import Settings
+from services.loader.chores import Sealing
 from services.loader.part import LoaderPart
 from services.loader.warehouse import Warehouse
 from services.rollups.facts import FACTS
 from services.rollups.tiers import clean_runs
-from tests.metrics.shop import DAY, NOW, SINCE, SOURCE, generate
+from tests.metrics.shop import DAY, NOW, SOURCE, generate
 from tests.support.clickhouse_http import ClickHouseProcess
 from tests.support.loading import Shops, answers, fill, lines_of, until
 
-SHOP = generate(seed=7, visits=60)
+SINCE = NOW - 6 * DAY
+SHOP = generate(seed=7, visits=60, since=SINCE)
 
 
 async def test_metrics_over_what_the_loader_has_sealed_are_those_of_the_rows(
@@ -34,7 +36,7 @@ async def test_metrics_over_what_the_loader_has_sealed_are_those_of_the_rows(
         assert loader is not None
         storage = await asyncio.to_thread(warehouse.storage)
         plain = await asyncio.to_thread(answers, storage)
-        seal = part._open_chores(loader)[0]
+        seal = Sealing(storage, Shops(), lambda: NOW + 7 * DAY).run
         assert await asyncio.to_thread(seal)
         assert _sealed(warehouse) > 0.9
         assert await asyncio.to_thread(answers, storage) == plain

@@ -43,16 +43,17 @@ class Shop:
             sink.insert(table, list(lines), f"{token}/{table}")
 
 
-def generate(seed: int, visits: int = 500) -> Shop:
-    made = _Maker(random.Random(seed))
+def generate(seed: int, visits: int = 500, since: int = SINCE) -> Shop:
+    made = _Maker(random.Random(seed), since)
     for number in range(visits):
         made.visit(number)
     return made.shop
 
 
 class _Maker:
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, since: int) -> None:
         self.rng = rng
+        self.since = since
         self.shop = Shop()
 
     def new_id(self) -> str:
@@ -61,7 +62,7 @@ class _Maker:
     def visit(self, number: int) -> None:
         rng = self.rng
         visitor = f"v{rng.randrange(150)}"
-        start = rng.randrange(SINCE, NOW)
+        start = rng.randrange(self.since, NOW)
         if number % 25 == 0:  # on the edges of quarters and months
             start -= start % (15 * MINUTE)
         shared: dict[str, Any] = {
