@@ -1,10 +1,14 @@
 """Every part of an installation as its own process, and who starts again what ends by itself."""
 
 import asyncio
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from deploy.kafka.broker import Broker, free_ports, make_nodes
 from tests.chaos.contents import POLICY, SOURCE
@@ -15,6 +19,7 @@ from tests.support.kafka import HEAP, require_kafka, settings_for
 KEY = "wk_chaos"
 PARTITIONS = 6
 LOOK_SECONDS = 0.3
+PROBE_SECONDS = 10.0
 HEAP_OF_THREE = "384m"
 QUICK = {
     "broker_session_timeout_ms": "4000",
@@ -120,13 +125,27 @@ class City:
     # -- what an orchestrator does
 
     async def tend(self) -> None:
-        """Start again what ends by itself; fail where nobody foresaw such an end."""
+        """Start again what ends by itself or is sick; fail where nobody foresaw such an end."""
+        asked = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for part in self.parts():
                 if (status := part.look()) is not None:
                     self._note(part, status)
                     part.launch()
+            if time.monotonic() - asked > PROBE_SECONDS:
+                asked = time.monotonic()
+                await self._probe()
+
+    async def _probe(self) -> None:
+        """Kill what says of itself that it is as good as dead, as a liveness probe does."""
+        for part in list(self.workers):
+            why = await asyncio.to_thread(part.sick)
+            if why and part.wanted and not part.frozen:
+                sys.stdout.write(f"{part.name} is sick: {why}\n")
+                self.restarts.append((part.name, httpx.codes.SERVICE_UNAVAILABLE))
+                part.kill()  # without waiting in between: nobody else may start it too
+                part.start()
 
     def _note(self, part: Part, status: int) -> None:
         part.ends.append(status)

@@ -82,6 +82,14 @@ class Part(ABC):
                 said.append(repr(error))
         return " ".join(said)
 
+    def sick(self) -> str:
+        """Return why it says it should be started again, empty where it does not."""
+        try:
+            answer = httpx.get(f"{self.url}/healthz", timeout=5)
+        except httpx.TransportError:
+            return ""
+        return "" if answer.status_code == httpx.codes.OK else answer.text
+
     def ready(self) -> bool:
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5).status_code == httpx.codes.OK
