@@ -28,8 +28,9 @@ Code = Literal[
 BodyCode = Literal["invalid_body", "too_large"]
 """Every reason for which a whole body is refused."""
 
-WarningCode = Literal["not_idempotent"]
-"""What is told of an accepted item: ``not_idempotent``: sent again, it would count twice."""
+WarningCode = Literal["not_idempotent", "unknown_field"]
+"""What is told of an accepted item: ``not_idempotent``: sent again, it would count twice;
+``unknown_field`` (dry runs alone): a name that no field has, kept among the properties."""
 
 SHOWN = 80
 """So many characters of a wrong value are repeated in a message."""

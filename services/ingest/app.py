@@ -38,6 +38,7 @@ from services.ingest.request import (
 )
 from services.ingest.store import Store
 from services.ingest.tally import Tally
+from services.ingest.unknown import warnings_of
 from services.sessionizer.core.policy import Rules
 
 PATHS = frozenset({"/v1/events", "/v1/events/"})
@@ -129,6 +130,7 @@ class Ingest:
             )
         grant = self._authorize(headers)
         check_media_type(headers.get(b"content-type", b""))
+        dry = _asks_dry_run(scope["query_string"])
         encoding = named_encoding(headers.get(b"content-encoding", b""))
         limits = self._limits
         with Lease(self.budget) as lease:
@@ -142,9 +144,10 @@ class Ingest:
             batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
             if self._recall is not None and await self._recall.learn():
                 batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
-            del body, plain
-            if _asks_dry_run(scope["query_string"]):
+            if dry:
+                batch.warnings += warnings_of(plain, batch)
                 return await self._dry_run(grant, batch)
+            del body, plain
             await self._store.save(grant, batch, lease)
         return _verdict(batch)
 
@@ -231,10 +234,12 @@ def _check_path(scope: Scope) -> None:
 
 
 def _asks_dry_run(query: bytes) -> bool:
-    if b"dry_run" not in query:
-        return False
-    value = dict(parse_qsl(query, keep_blank_values=True)).get(b"dry_run", b"")
-    if value not in YES | NO:
-        shown = value[:40].decode("latin-1")
-        raise RefusalError("invalid_body", f"dry_run={shown!r}: true or false")
-    return value in YES
+    asked = False
+    for name, value in parse_qsl(query, keep_blank_values=True) if query else ():
+        shown = f"{name[:40].decode('latin-1')}={value[:40].decode('latin-1')!r}"
+        if name != b"dry_run":
+            raise RefusalError("invalid_body", f"unknown parameter {shown}: there is only dry_run")
+        if value not in YES | NO:
+            raise RefusalError("invalid_body", f"{shown}: true or false")
+        asked = value in YES
+    return asked

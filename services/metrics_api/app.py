@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from services.common.catalog import Catalog
 from services.common.metrics import Metrics
@@ -124,7 +124,7 @@ def create_metrics_api(
     app.state.parts, app.state.around = parts, around
     errors.install(app)
     for module in MODULES:
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(errors.only_known)])
     _describe(app)
     return app
 

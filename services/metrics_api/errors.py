@@ -48,6 +48,25 @@ def invalid(field: str, value: object, why: str) -> ApiError:
     return ApiError(400, "invalid_parameter", f"{field} = {str(value)[:200]!r}: {why}")
 
 
+def only_known(request: Request) -> None:
+    """Refuse a parameter that an endpoint without any of its own is given.
+
+    The others refuse by their models what they do not know. ``source`` is let pass everywhere: who
+    sends it with every question has made no mistake. Outside of ``/v1`` anything is.
+    """
+    route = request.scope["route"]
+    if route.dependant.query_params or not route.path.startswith("/v1/"):
+        return
+    for name, value in request.query_params.items():
+        if name != "source":
+            raise _unknown(name, value)
+
+
+def _unknown(name: str, value: object) -> ApiError:
+    message = f"unknown parameter {name[:200]} = {str(value)[:200]!r}"
+    return ApiError(400, "invalid_parameter", message)
+
+
 def not_found(what: str, name: str) -> ApiError:
     """Return the refusal for something that is not there, or not for this caller: both alike."""
     return ApiError(404, "not_found", f"no {what} {name[:200]!r}")
@@ -100,7 +119,7 @@ def _first(errors: Any) -> str:
     found = errors[0]
     field = ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0])
     if found["type"] == "extra_forbidden":
-        return f"unknown parameter {field} = {str(found['input'])[:200]!r}"
+        return str(_unknown(field, found["input"]))
     if found["type"] == "missing":
         return f"{field} is missing"
     return f"{field} = {str(found.get('input'))[:200]!r}: {found['msg']}"

@@ -267,8 +267,29 @@ async def test_a_dry_run_tells_all_and_stores_nothing(
     stored = await client.post("/v1/events?dry_run=false", json=VIEW)
     assert "events" not in stored.json()
     assert len(parts.events()) == 1
-    unclear = await client.post("/v1/events?dry_run=maybe", json=VIEW)
-    assert (unclear.status_code, unclear.json()["code"]) == (400, "invalid_body")
+
+
+@pytest.mark.parametrize("query", ["dry_run=maybe", "dryrun=true", "dry_run=true&trace=1", "a"])
+async def test_a_parameter_that_is_not_known_is_named_and_nothing_is_stored(
+    parts: Parts, client: httpx.AsyncClient, query: str
+) -> None:
+    refused = await client.post(f"/v1/events?{query}", json=VIEW)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_body")
+    name = query.rpartition("&")[2].partition("=")[0]
+    assert f"{name}=" in refused.json()["message"]
+    assert parts.log.records == []
+
+
+async def test_a_dry_run_tells_fields_that_no_event_has(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    odd = VIEW | {"ts": 1_790_000_000, "visitorId": "v", "source": "mine", "properties": {"a": 1}}
+    body = [{"type": "page_view"}, odd, VIEW]
+    told = (await client.post("/v1/events?dry_run=true", json=body)).json()
+    found = [(one["index"], one["code"], one["message"].split()[0]) for one in told["warnings"]]
+    assert found == [(1, "unknown_field", "'ts'"), (1, "unknown_field", "'visitorId'")]
+    assert told["events"][0]["event"]["properties"].keys() == {"a", "ts", "visitorId"}
+    assert "warnings" not in (await client.post("/v1/events", json=odd)).json()
 
 
 async def test_many_clients_at_once_lose_nothing(parts: Parts, client: httpx.AsyncClient) -> None:

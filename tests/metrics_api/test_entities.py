@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from schemas.event import Event, Product
-from tests.metrics_api.conftest import HOUR, NOW, Get, World, uid
+from tests.metrics_api.conftest import HOUR, NOW, READ_ALL, READ_SHOP, Get, World, uid
 
 MUG = Product("p1", "كوب", "kitchen", 1299, 2)
 
@@ -282,6 +282,19 @@ async def test_what_was_refused_is_listed_with_its_original(world: World, get: G
     assert letter["original"] == '{"type":"page_view"}'
     assert await walk(get, "/v1/dead-letters", "id") == ["d1", "d2"]
     assert await walk(get, "/v1/dead-letters", "id", field="ts_ms") == ["d1"]
+
+
+async def test_records_that_name_no_source_are_for_who_may_see_every_source(world: World) -> None:
+    world.source("rival")
+    world.letter("ours")
+    world.letter("theirs", source="rival")
+    world.letter("unreadable", source="", code="unreadable", topic="waymark.events")
+    seen = {}
+    for token in (READ_ALL, READ_SHOP):
+        async with world.client(token, open_reads=False) as client:
+            answer = await client.get("/v1/dead-letters", params={"source": "shop"})
+        seen[token] = {row["id"] for row in answer.json()["rows"]}
+    assert seen == {READ_ALL: {"ours", "unreadable"}, READ_SHOP: {"ours"}}
 
 
 @pytest.mark.parametrize("path", ["carts", "signals", "orders", "events", "dead-letters"])

@@ -1,5 +1,6 @@
 """Every refusal has one shape, names field and value, and shows nothing of the inside."""
 
+import re
 from typing import Any
 
 import httpx
@@ -36,6 +37,20 @@ async def test_a_wrong_parameter_is_named_with_its_value(
     assert answer.json()["code"] == "invalid_parameter"
     assert field in answer.json()["message"]
     assert value in answer.json()["message"]
+
+
+async def test_no_read_takes_a_parameter_that_it_does_not_know(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    reads = [path for path, known in document["paths"].items() if "get" in known]
+    asked = [re.sub(r"{\w+}", "x", path) for path in reads if path.startswith("/v1/")]
+    assert len(asked) > 15
+    for path in asked:
+        answer = await client.get(path, params={"sauce": "shop"})
+        assert answer.status_code == 400, path
+        assert answer.json() == {
+            "code": "invalid_parameter",
+            "message": "unknown parameter sauce = 'shop'",
+        }
 
 
 @pytest.mark.parametrize(

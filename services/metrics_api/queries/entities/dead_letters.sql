@@ -1,6 +1,6 @@
 -- Refused items by when they came, newest first. An empty filter asks for nothing.
 SELECT * FROM dead_letters FINAL
-WHERE source = {source:String}
+WHERE source IN {sources:Array(String)}
   AND received_ms >= {from_ms:Int64} AND received_ms < {to_ms:Int64}
   AND ({place_id:String} = '' OR (received_ms, id) < ({place_ms:Int64}, {place_id:String}))
   AND ({code:String} = '' OR code = {code:String})
