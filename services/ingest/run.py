@@ -6,13 +6,11 @@ end, what waits is written, the producer closes. All that was answered 200 is on
 every moment of it, so a stop that takes too long may as well be a kill.
 """
 
-import asyncio
 from contextlib import ExitStack
 from socket import socket
 
 from services.common import logging
 from services.common.catalog import Catalog
-from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.garbage import collect_seldom
 from services.common.hosts import guard_hosts
@@ -21,7 +19,7 @@ from services.common.policy_file import policy_of
 from services.common.rules import CatalogRules
 from services.common.server import Server, listen
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.starting import begin
 from services.ingest.app import Limits, create_ingest, ingest_first
 from services.ingest.gate import Gate
 from services.ingest.kafka_publisher import KafkaPublisher
@@ -40,8 +38,7 @@ def run(settings: Settings) -> int:
     logging.configure(settings)
     with ExitStack() as closing:
         address = closing.enter_context(listen(settings.host, settings.port))
-        asyncio.run(ensure_topics(settings))
-        catalog = open_catalog(settings, SystemClock(), keeper=True)
+        catalog = begin(settings, address, "ingest", keeper=True)
         closing.callback(catalog.close)
         Part(settings, address, catalog).serve()
     return 0

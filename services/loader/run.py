@@ -4,21 +4,20 @@ Stop (SIGTERM, SIGINT): not ready; what is being inserted is committed, the grou
 costs nothing but reading again what was not committed: so a silent storage does not hold it up.
 """
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from services.common import logging
-from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.fatal import die
 from services.common.metrics import Metrics
 from services.common.ports import Storage
 from services.common.server import Server, listen
 from services.common.settings import Settings
-from services.common.topics import TOPIC_OF_TABLE, ensure_topics
+from services.common.starting import begin
+from services.common.topics import TOPIC_OF_TABLE
 from services.history.distributed.nightly import nightly
 from services.loader.part import LoaderPart
 from services.loader.topics import EVENTS
@@ -37,10 +36,9 @@ def run(settings: Settings) -> int:
     clock = SystemClock()
     with ExitStack() as closing:
         address = closing.enter_context(listen(settings.host, settings.port))
-        asyncio.run(ensure_topics(settings, [EVENTS, *TOPIC_OF_TABLE.values()]))
-        warehouse = Warehouse(settings, clock)
-        catalog = open_catalog(settings, clock)
+        catalog = begin(settings, address, "loader", [EVENTS, *TOPIC_OF_TABLE.values()])
         closing.callback(catalog.close)
+        warehouse = Warehouse(settings, clock)
 
         def nightly_rebuild(storage: Storage) -> Sequence[Callable[[], object]]:
             return (nightly(settings, catalog, storage, clock).run,)

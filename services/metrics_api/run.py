@@ -5,7 +5,6 @@ answers 503 and says so.
 Stop (SIGTERM, SIGINT): not ready, streams end, requests under way get their answers.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import cache
@@ -14,7 +13,6 @@ from fastapi import FastAPI
 
 from services.common import logging
 from services.common.catalog import Catalog
-from services.common.catalog_topic import open_catalog
 from services.common.clickhouse import (
     CLUSTER,
     READ_LIMITS,
@@ -32,7 +30,7 @@ from services.common.policy_file import policy_of
 from services.common.rules import CatalogRules
 from services.common.server import Server, listen
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.starting import begin
 from services.history.distributed.forget import WorkersForget
 from services.metrics_api.app import create_metrics_api
 from services.metrics_api.follow import Silence
@@ -57,8 +55,7 @@ def run(settings: Settings) -> int:
         raise InvalidError("WAYMARK_CLICKHOUSE names no server: http(s)://user:password@host/db")
     with ExitStack() as closing:
         address = closing.enter_context(listen(settings.host, settings.port))
-        asyncio.run(ensure_topics(settings))
-        catalog = open_catalog(settings, SystemClock())
+        catalog = begin(settings, address, "metrics-api")
         closing.callback(catalog.close)
         app = create_part(settings, catalog, lambda: server.stopping)
         log = logging.get("metrics-api")

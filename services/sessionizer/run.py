@@ -18,7 +18,6 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from services.common import logging
-from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.errors import FatalError
 from services.common.fatal import die
@@ -28,7 +27,7 @@ from services.common.policy_file import policy_of
 from services.common.rules import CatalogRules
 from services.common.server import listen
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.starting import begin
 from services.sessionizer.announce import AGAIN_SECONDS, Announcer
 from services.sessionizer.app import COMMIT_SECONDS, make_app
 from services.sessionizer.core.policy import Policy
@@ -57,10 +56,9 @@ def run(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings, address: socket.socket) -> None:
-    await ensure_topics(settings)
     policy = policy_of(settings.policy)
     settings.data.mkdir(parents=True, exist_ok=True)  # Faust makes a folder in it
-    with closing(await asyncio.to_thread(open_catalog, settings, SystemClock())) as catalog:
+    with closing(await asyncio.to_thread(begin, settings, address, "sessionizer")) as catalog:
         worker = Worker(settings, address, CatalogRules(catalog, policy), policy)
         await worker.work()
 

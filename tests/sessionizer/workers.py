@@ -85,7 +85,7 @@ class Worker:
         """Return the partitions it owns."""
         try:
             answer = httpx.get(self.url + "/v1/live/counts", params={"source": "shop"}, timeout=5)
-            return {row["partition"] for row in answer.json()}
+            return {row["partition"] for row in answer.json()} if answer.is_success else set()
         except httpx.TransportError:
             return set()
 
