@@ -18,7 +18,7 @@ from services.sessionizer.core.policy import Rules, Time
 from services.sessionizer.effects import Effects
 from services.sessionizer.owner import Held, Owner, place
 from services.sessionizer.poison import Home, Limit
-from services.sessionizer.restore import Restored, ends_of, restore
+from services.sessionizer.restore import Restored, ends_of, restore, settled_ends
 from services.sessionizer.states import States
 from services.sessionizer.tally import Tally
 
@@ -93,7 +93,7 @@ class Owners:
         self._generation = generation
         await self._drop(set(self.by_number) - wanted)
         await self._take_over(wanted - set(self.by_number))
-        self._ends = await ends_of(self._settings, "states", wanted)
+        self._ends = await settled_ends(self._settings, "states", wanted)
         for owner in self.by_number.values():
             owner.frozen = owner.sure = False
         self.moving = False

@@ -5,6 +5,7 @@ to them meanwhile but by us. Read with ``read_committed``, so that what an owner
 is not seen. Measured beside Faust's own recovery: a fortieth of its time.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ FETCH_BYTES = 4 << 20
 WAIT_MS = 200
 STUCK_SECONDS = 30.0
 """A restore that gets nothing for so long fails loudly; the next start tries again."""
+AGAIN_SECONDS = 0.05
 
 Told = Callable[[int, int, int], None]
 """Told while restoring: partition, offset reached, offset to reach."""
@@ -124,13 +126,39 @@ def _with_meta(tp: Any, one: Restored, settings: Settings) -> Restored:
     return one
 
 
-async def ends_of(settings: Settings, name: Name, numbers: Iterable[int]) -> dict[int, int]:
-    """Return the end offset of each partition of a topic, whether or not what is there holds."""
+async def settled_ends(settings: Settings, name: Name, numbers: Iterable[int]) -> dict[int, int]:
+    """Return the end of each partition of a topic, once no transaction is open on any of them.
+
+    A commit is answered before its marker is written. A marker that comes later would be one more
+    offset to wait for, and no record. Raises ``UnavailableError`` where one does not come.
+    """
+    wanted, until = list(numbers), time.monotonic() + STUCK_SECONDS
+    while True:
+        ends = await ends_of(settings, name, wanted)
+        stable = await ends_of(settings, name, wanted, isolation_level="read_committed")
+        open_ = [number for number in wanted if stable[number] < ends[number]]
+        if not open_:
+            return ends
+        if time.monotonic() > until:
+            raise UnavailableError(
+                f"{topic_name(settings, name)} {open_}: a transaction stays open "
+                f"for {STUCK_SECONDS:.0f} s"
+            )
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def ends_of(
+    settings: Settings, name: Name, numbers: Iterable[int], **options: Any
+) -> dict[int, int]:
+    """Return the end offset of each partition of a topic; ``options`` are the consumer's.
+
+    Read uncommitted, unless told otherwise: whether or not what is there holds.
+    """
     topic = topic_name(settings, name)
     wanted = [TopicPartition(topic, number) for number in numbers]
     if not wanted:
         return {}
-    reader = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
+    reader = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False, **options)
     await reader.start()
     try:
         ends = await reader.end_offsets(wanted)

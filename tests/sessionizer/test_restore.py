@@ -16,7 +16,7 @@ from services.common.ports import Changes, Outgoing, PartitionMeta
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name
 from services.sessionizer.effects import BATCH_BYTES, META_KEY, Effects
-from services.sessionizer.restore import ends_of, restore
+from services.sessionizer.restore import ends_of, restore, settled_ends
 from services.sessionizer.states import States
 from tests.support.kafka import read_all
 
@@ -82,6 +82,19 @@ async def test_what_was_left_open_is_not_seen_and_its_writer_is_fenced(settings:
             await successor.write(changes(2, {b"shop\x1fa": b"2"}))
         found = await restore(settings, [2], silent)
         assert found[2].states == {b"shop\x1fa": b"2"}
+
+
+async def test_an_end_is_told_once_its_transaction_has_its_marker(settings: Settings) -> None:
+    async with owner(settings, 0) as effects:
+        await effects.write(changes(1))
+        await effects._producer.begin_transaction()
+        await effects._send((topic_name(settings, "states"), 0), [(b"shop\x1fa", b"1")], 5)
+        before = (await ends_of(settings, "states", [0]))[0]
+        asking = asyncio.create_task(settled_ends(settings, "states", [0, 1]))
+        await asyncio.wait({asking}, timeout=1)
+        assert not asking.done()
+        await effects._producer.commit_transaction()
+        assert await asking == {0: before + 1, 1: 0}
 
 
 async def test_a_transaction_holds_rows_and_forwards_too(settings: Settings) -> None:
