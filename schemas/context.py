@@ -13,10 +13,11 @@ from msgspec.structs import force_setattr
 
 from schemas.clocks import EARLIEST_MS, skew
 from schemas.refusal import Warned
+from schemas.spans import HOUR_MS
 from schemas.urls import plain_host
 
 KeyKind = Literal["server", "browser", "test"]
-LIVE_MAX_AGE_MS = 72 * 3_600_000
+LIVE_MAX_AGE_MS = 72 * HOUR_MS
 """DESIGN, *Time*: older events are history, which has its own way in."""
 
 

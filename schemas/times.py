@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from schemas.clocks import EARLIEST_MS, LATEST_MS, skew
 from schemas.refusal import Refusal, shown
+from schemas.spans import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from schemas.context import Context
     from schemas.wire import Draft
 
-AHEAD_MS = 24 * 3_600_000
+AHEAD_MS = DAY_MS
 """A time further ahead than this, on a clock that cannot be corrected, is no clock's error."""
 
 _SECONDS_BELOW = 100_000_000_000
@@ -67,7 +68,7 @@ def _out_of_range(draft: Draft, ctx: Context, ts: int) -> Refusal | None:
     if ts > received:
         draft["ts_ms"] = received
         return None
-    hours = (ctx.max_age_ms or 0) // 3_600_000
+    hours = (ctx.max_age_ms or 0) // HOUR_MS
     message = f"ts_ms {_iso(ts)} is more than {hours} hours before now ({_iso(received)})"
     return Refusal("too_old", "ts_ms", message + "; history is imported", event_id)
 

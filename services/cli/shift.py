@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC
 
 from schemas.context import LIVE_MAX_AGE_MS
+from schemas.spans import HOUR_MS
 from schemas.times import parse
 from services.common.errors import InvalidError
 from services.formats.items import BadLine, Item, Read
@@ -20,8 +21,8 @@ def shift_ms(read: Iterable[Item | BadLine], now_ms: int) -> int:
     span = max(times) - min(times)
     if span > LIVE_MAX_AGE_MS:
         raise InvalidError(
-            f"the file spans {span / 3_600_000:.1f} hours and the live API takes no event older "
-            f"than {LIVE_MAX_AGE_MS // 3_600_000}: use `waymark import`"
+            f"the file spans {span / HOUR_MS:.1f} hours and the live API takes no event older "
+            f"than {LIVE_MAX_AGE_MS // HOUR_MS}: use `waymark import`"
         )
     return now_ms - max(times)
 

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.money import exponents
+from schemas.spans import DAY_MS
 from services.common.catalog_file import CatalogFile
 from services.common.catalog_rows import (
     SHORT_TIMES,
@@ -36,7 +37,6 @@ from services.common.errors import InvalidError
 from services.common.ports import Clock
 
 FRESH_S = 0.1
-DAY_MS = 86_400_000
 DEFAULT_SOURCE = "shop"
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.IGNORECASE)
 ORIGIN = re.compile(r"\*|https?://[^/\s,]+", re.IGNORECASE)

@@ -21,14 +21,15 @@ import msgspec
 from aiokafka import ConsumerRecord
 from msgspec import Struct
 
-from services.common.catalog import DAY_MS, Catalog
+from schemas.spans import DAY_MS, HOUR_MS
+from services.common.catalog import Catalog
 from services.common.catalog_link import OPEN_SECONDS, WRITE_SECONDS, CatalogLink, Changes
 from services.common.errors import UnavailableError
 from services.common.ports import Clock
 from services.common.settings import Settings
 from services.common.topics import SEGMENT_MS
 
-AHEAD_MS = 3_600_000
+AHEAD_MS = HOUR_MS
 """Tomorrow's salt is made so long before midnight, so that every ingest has it in time."""
 ASK_SECONDS = 60.0
 """A keeper that knows of a salt to destroy asks for the brokers' time at most this often."""

@@ -16,6 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
+from schemas.spans import HOUR_MS
 from services.common.errors import InvalidError, UnavailableError
 from services.common.kafka import client_options
 from services.common.settings import Settings
@@ -44,7 +45,6 @@ TOPIC_OF_TABLE: Mapping[str, Name] = {
 }
 """Which topic carries the rows of a table."""
 
-HOUR_MS = 3_600_000
 MIB = 1024 * 1024
 MAX_RECORD_BYTES = MIB
 """Greatest record batch a topic takes: what every client and broker has as its default."""

@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Struct
 
 from schemas.rows import OrderRow, SignalRow
+from schemas.spans import DAY_MS
 from services.history.cut import NEVER, anchor_ms
 from services.history.stored import AnyRow, Key, key_of
 
-DAY_MS = 86_400_000
 _encode = msgspec.json.Encoder().encode
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from schemas.spans import DAY_MS
 from services.common.catalog_rows import Source
 from services.common.ports import Storage
 from services.loader.retention import drop_events, drop_rollups
 from services.loader.seal import seal
 
-DAY_MS = 86_400_000
 LogClock = Callable[[], int]
 """The log's clock, epoch milliseconds."""
 

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
+from schemas.spans import DAY_MS, HOUR_MS
 from services.common.columns import Columns
 from services.common.errors import InvalidError
 from services.common.ports import Clock, Storage
 from services.loader.text import text
 from services.rollups.facts import FACTS
 
-HOUR = 3_600_000
-DAY = 24 * HOUR
 AHEAD = 1 << 20
 """How far a mark's version runs ahead: further than any seal's that is under way."""
 
@@ -74,7 +73,7 @@ class MarkingSink:
 
     def _changed(self, table: str, lines: Sequence[bytes]) -> Instants:
         # An hour more than needed: the log's clock and this one may differ.
-        sealed_ms = self._clock.now_ms() - LAG[table] + HOUR
+        sealed_ms = self._clock.now_ms() - LAG[table] + HOUR_MS
         if isinstance(lines, Columns):
             return lines.times_before(sealed_ms)
         rows = _decoded(table, lines)
@@ -125,7 +124,7 @@ def order_instants(storage: Storage, rows: Iterable[_Times]) -> Instants:
             "source": source,
             "orders": sorted({row.order_id for row in mine}),
             "sessions": sorted({row.session_id for row in mine if row.session_id}),
-            "from_ms": min(row.at_ms or 0 for row in mine) - 3 * DAY,
+            "from_ms": min(row.at_ms or 0 for row in mine) - 3 * DAY_MS,
         }
         stored = storage.query(text("order_times"), parameters)
         found[source] = {row.at_ms or 0 for row in mine} | {int(row["at_ms"]) for row in stored}

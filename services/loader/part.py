@@ -13,13 +13,14 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 from starlette.applications import Starlette
 
+from schemas.spans import DAY_MS
 from services.common.errors import RetryableError
 from services.common.health_app import health_app
 from services.common.kafka import client_options, loader_group
 from services.common.metrics import Metrics
 from services.common.ports import Storage
 from services.common.settings import Settings
-from services.loader.chores import DAY_MS, Sealing, Sources, StorageRetention
+from services.loader.chores import Sealing, Sources, StorageRetention
 from services.loader.loader import TopicLoader
 from services.loader.topics import tables_by_topic
 from services.loader.warehouse import Warehouse
@@ -29,7 +30,7 @@ STUCK_SECONDS = 300.0
 """A loop that has not turned for so long hangs; one that waits for storage turns."""
 FETCH_BYTES = 32 << 20
 PARTITION_BYTES = 4 << 20
-IDLE_MS = 24 * 3_600_000
+IDLE_MS = DAY_MS
 OnFatal = Callable[[BaseException], None]
 Chore = Callable[[], object]
 MoreChores = Callable[[Storage], Sequence[Chore]]

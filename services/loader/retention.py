@@ -4,14 +4,14 @@ Raw events go only where their sums are sealed: an event that no roll-up has cou
 however old. Sessions, carts, orders and signals stay.
 """
 
+from schemas.spans import DAY_MS
 from services.common.ports import Storage
 from services.loader.cluster import altered, cluster_of
 from services.loader.text import text
 from services.rollups.facts import FACTS
 from services.rollups.tiers import clean_runs
 
-DAY = 86_400_000
-ROLLUPS_MS = 760 * DAY
+ROLLUPS_MS = 760 * DAY_MS
 """Twenty-five months."""
 
 
@@ -24,11 +24,11 @@ def drop_events(storage: Storage, source: str, before_ms: int) -> int:
     first = int(row["first"])
     if not int(row["n"]) or first >= before_ms:
         return 0
-    start = first - first % DAY
+    start = first - first % DAY_MS
     runs = clean_runs(storage, FACTS["events"], source, "", (start, before_ms))
     sealed_until = next((end for begin, end in runs if begin <= first), first)
     cluster = cluster_of(storage)
-    limit = {"source": source, "before": sealed_until - sealed_until % DAY}
+    limit = {"source": source, "before": sealed_until - sealed_until % DAY_MS}
     (gone,) = storage.query(text("events_before"), limit)
     for table, column in (
         ("events", "ts_ms"),

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from schemas.spans import DAY_MS
 from services.common.ports import Progress, Storage, nothing
 from services.loader.marks import AHEAD
 from services.loader.retention import ROLLUPS_MS
@@ -26,8 +27,7 @@ from services.rollups.facts import CALLS, FACTS, Fact
 from services.rollups.sql import Range, bound, facts_sql, within
 from services.rollups.tiers import MAX_RANGES, clean_runs, complement, seal_zone, unit_of
 
-DAY = 86_400_000
-CHUNK_MS = 45 * DAY
+CHUNK_MS = 45 * DAY_MS
 """How much time one statement sums: bounds its memory."""
 EMPTY = "''"
 
@@ -52,7 +52,7 @@ def _due(storage: Storage, fact: Fact, source: str, tz: str, now_ms: int) -> Ite
     first = _first(storage, fact, source)
     if first is None:
         return
-    start = unit_of(fact, tz, max(first, now_ms - ROLLUPS_MS + DAY))[0]
+    start = unit_of(fact, tz, max(first, now_ms - ROLLUPS_MS + DAY_MS))[0]
     end = unit_of(fact, tz, now_ms - fact.lag_ms)[0]
     if start >= end:
         return

@@ -9,10 +9,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
 from services.sessionizer.core.policy import Policy
 
 _PLACE = re.compile(r"\{([a-z_.]+)\}")
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
+_UNITS = ((DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (1_000, "s"))
 
 
 class Rule(Struct, frozen=True):

@@ -10,10 +10,10 @@ from typing import Any
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.spans import DAY_MS
 from services.metrics_api import times
 from services.metrics_api.cursors import Place, decode, mark
 
-DAY_MS = 86_400_000
 STRETCHES_MS = (DAY_MS, 31 * DAY_MS)
 MOST = 1_000
 UNASKED = {"limit", "cursor"}

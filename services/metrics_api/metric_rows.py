@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.money import exponents
+from schemas.spans import DAY_MS
 from services.common.errors import InvalidError
 from services.metrics_api.metric import STAGES, Metric
 from services.metrics_api.metric_query import Filter, MetricQuery
@@ -14,7 +15,6 @@ from services.rollups.buckets import Bucket
 MAX_ROWS = 200_000
 SETTLING_MS = 90_000
 """Grace plus the minute within which rows of open sessions and carts reach storage."""
-DAY = 86_400_000
 NO_LASTING_ID = "the traffic has no lasting id, so nothing can be told across days"
 
 
@@ -113,7 +113,7 @@ def _value(metric: Metric, k: int, n: int, currency: str) -> float | None:
         return None
     if metric.unit == "money":
         return major(k / n, currency)
-    return k / n / (DAY if metric.unit == "days" else 1)
+    return k / n / (DAY_MS if metric.unit == "days" else 1)
 
 
 def _beside(metric: Metric, k: int, n: int, measured: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _beside(metric: Metric, k: int, n: int, measured: dict[str, Any]) -> dict[st
         shown["n"] = n
     if metric.median:
         middle = measured.get(metric.median)
-        unit = DAY if metric.unit == "days" else 1
+        unit = DAY_MS if metric.unit == "days" else 1
         shown["p50"] = None if n == 0 or middle is None else middle / unit
     if n == 0 and _number(measured, metric.fleeting):
         shown["reason"] = NO_LASTING_ID

@@ -3,9 +3,10 @@
 import re
 from datetime import UTC, datetime, tzinfo
 
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
 from services.metrics_api.errors import invalid
 
-UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+UNITS_MS = {"s": 1_000, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 604_800_000}
 MS_FROM = 100_000_000_000
 """A plain number at or above it is milliseconds: as seconds it would be the year 5138."""
 LATEST_MS = 7_258_118_400_000

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
 from services.common.errors import InvalidError
 
 QUARTER = 900_000
-HOUR = 3_600_000
 MAX_BUCKETS = 11_000
 """What one answer may hold, as in Prometheus."""
 
@@ -24,10 +24,10 @@ Unit = Literal["ms", "day", "week", "month"]
 _STEP = re.compile(r"(\d{0,5})\s*(s|m|min|h|hour|d|day|w|week|mo|month|y)s?")
 _UNITS: dict[str, tuple[Unit, int]] = {
     "s": ("ms", 1_000),
-    "m": ("ms", 60_000),
-    "min": ("ms", 60_000),
-    "h": ("ms", HOUR),
-    "hour": ("ms", HOUR),
+    "m": ("ms", MINUTE_MS),
+    "min": ("ms", MINUTE_MS),
+    "h": ("ms", HOUR_MS),
+    "hour": ("ms", HOUR_MS),
     "d": ("day", 1),
     "day": ("day", 1),
     "w": ("week", 1),
@@ -77,9 +77,9 @@ def parse_step(text: str) -> Step:
         raise InvalidError(f"step={text!r} is none of 15m, 1h, 1d, 1w, 1mo or seconds")
     unit, one = _UNITS[found[2]]
     size = int(found[1] or 1) * one
-    if unit == "ms" and size >= 24 * HOUR and size % (24 * HOUR) == 0:
-        return Step("day", size // (24 * HOUR))
-    if size <= 0 or (unit == "ms" and (24 * HOUR) % size):
+    if unit == "ms" and size >= DAY_MS and size % DAY_MS == 0:
+        return Step("day", size // DAY_MS)
+    if size <= 0 or (unit == "ms" and DAY_MS % size):
         raise InvalidError(f"step={text!r} does not divide a day")
     return Step(unit, size)
 
@@ -151,7 +151,7 @@ def _edges(from_ms: int, to_ms: int, step: Step, where: ZoneInfo) -> Iterator[in
 def _edges_of_days(day: date, to_ms: int, size: int, where: ZoneInfo) -> Iterator[int]:
     while True:
         start, end = midnight(day, where), midnight(day + timedelta(days=1), where)
-        if size <= HOUR:
+        if size <= HOUR_MS:
             yield from range(start, end, size)
         else:
             yield from _edges_by_wall(day, size, start, end, where)
@@ -165,7 +165,7 @@ def _edges_by_wall(day: date, size: int, start: int, end: int, where: ZoneInfo) 
     yield start
     naive = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - the zone follows below
     last = start
-    for wall in range(size, 24 * HOUR, size):
+    for wall in range(size, DAY_MS, size):
         edge = _instant((naive + timedelta(milliseconds=wall)).replace(tzinfo=where))
         if last < edge < end:
             yield edge

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
+from schemas.spans import DAY_MS, HOUR_MS
 from services.common.catalog import Catalog
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.clock import SystemClock
@@ -15,7 +16,7 @@ from services.common.policy_file import policy_of
 from services.common.ports import Clock
 from services.common.rules import CatalogRules
 from services.common.settings import Settings
-from services.loader.chores import DAY_MS, Sealing, StorageRetention
+from services.loader.chores import Sealing, StorageRetention
 from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
 from services.sessionizer.core.partition import Partition
@@ -25,8 +26,6 @@ from services.standalone.log import SqliteLog
 from services.standalone.state_store import SqliteStates
 from services.standalone.upkeep import LogRetention
 from services.standalone.worker import OnFatal
-
-HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, kw_only=True)

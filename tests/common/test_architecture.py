@@ -16,7 +16,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "services/sessionizer": ("schemas", "services.common"),
     "services/common": ("schemas", POLICY),
     "services/ingest": ("schemas", "services.common", "services.sessionizer"),
-    "services/rollups": ("services.common",),
+    "services/rollups": ("schemas", "services.common"),
     "services/metrics_api": (
         "schemas",
         "services.common",

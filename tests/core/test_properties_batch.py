@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import Event
+from schemas.spans import HOUR_MS
 from services.sessionizer.core.batch import fold_history
-from services.sessionizer.core.policy import HOUR, SourceRules
+from services.sessionizer.core.policy import SourceRules
 from tests.oracle.compare import agree
 from tests.oracle.oracle import judge
 from tests.oracle.strategies import LATER, RULES, histories
@@ -32,7 +33,7 @@ def test_sources_know_nothing_of_one_another(
         msgspec.structs.replace(event, source="other") if at in others else event
         for at, event in enumerate(events)
     ]
-    as_of_ms = events[-1].ts_ms + HOUR
+    as_of_ms = events[-1].ts_ms + HOUR_MS
     whole = fold_history(events, lambda _: rules, as_of_ms, 1)
     agree(judge(events, rules, as_of_ms), whole)
     alone = fold_history([e for e in events if e.source == "shop"], lambda _: rules, as_of_ms, 1)
@@ -45,7 +46,7 @@ def test_sources_know_nothing_of_one_another(
 def test_order_and_repeats_change_nothing_in_a_batch(
     events: list[Event], rules: SourceRules, data: st.DataObject
 ) -> None:
-    as_of_ms = events[-1].ts_ms + HOUR
+    as_of_ms = events[-1].ts_ms + HOUR_MS
     again = [msgspec.structs.replace(e, received_ms=e.received_ms + 5, value=1) for e in events]
     mixed = data.draw(st.permutations([*events, *again]), label="order")
     core = fold_history(mixed, lambda _: rules, as_of_ms, 1)

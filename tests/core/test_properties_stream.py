@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 
 from schemas.event import Event
 from schemas.rows import SignalRow
-from services.sessionizer.core.policy import DAY, HOUR, SourceRules
+from schemas.spans import DAY_MS, HOUR_MS
+from services.sessionizer.core.policy import SourceRules
 from tests.oracle.compare import FREE, agree
 from tests.oracle.feed import MINUTE, TICK, Feed, arrivals
 from tests.oracle.oracle import judge
 from tests.oracle.strategies import RULES, histories
 
 GRACE = 30_000
-LATER = st.sampled_from([33 * MINUTE, 48 * MINUTE + 1, DAY + HOUR, 8 * DAY])
+LATER = st.sampled_from([33 * MINUTE, 48 * MINUTE + 1, DAY_MS + HOUR_MS, 8 * DAY_MS])
 WHAT = st.sampled_from(["", "", "", "", "tick", "commit", "commit", "crash", "repeat"])
 """What happens after a record: nothing, time, a transaction, a kill, a client's retry."""
 
@@ -51,7 +52,7 @@ def test_any_order_in_which_nothing_is_late_any_repeat_and_any_restart_equal_the
     assert_every_statement_is_newer_or_the_same(feed)
 
 
-LAGS = st.sampled_from([0, 1, GRACE - 1, GRACE, GRACE + 1, 5 * MINUTE, 31 * MINUTE, 3 * HOUR])
+LAGS = st.sampled_from([0, 1, GRACE - 1, GRACE, GRACE + 1, 5 * MINUTE, 31 * MINUTE, 3 * HOUR_MS])
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,8 +82,8 @@ def test_a_backlog_with_links_equals_the_oracle(
     Who is first heard of hours late is marked (a state may be gone), and folded right all the same.
     """
     feed = Feed(rules)
-    events = [event for event in events if event.ts_ms >= events[-1].ts_ms - 60 * HOUR]
-    start_ms = events[-1].ts_ms + 5 * HOUR
+    events = [event for event in events if event.ts_ms >= events[-1].ts_ms - 60 * HOUR_MS]
+    start_ms = events[-1].ts_ms + 5 * HOUR_MS
     for at, event in enumerate(data.draw(st.permutations(events), label="order")):
         feed.append(start_ms + 100 * at, [event])
         feed.commit()

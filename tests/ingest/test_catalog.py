@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.common.catalog import DAY_MS, FRESH_S, Catalog
+from schemas.spans import DAY_MS
+from services.common.catalog import FRESH_S, Catalog
 from services.common.catalog_file import CatalogFile
 from services.common.catalog_rows import FirstStart, Source
 from services.common.errors import InvalidError, UnavailableError

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from schemas.privacy import _hashed
-from services.common.catalog import DAY_MS
+from schemas.spans import DAY_MS
 from services.common.catalog_topic import TopicStore
 from services.common.clock import SystemClock
 from services.common.settings import Settings

@@ -11,7 +11,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.kafka.broker import Broker
-from services.common.catalog import DAY_MS, FRESH_S, Catalog
+from schemas.spans import DAY_MS
+from services.common.catalog import FRESH_S, Catalog
 from services.common.catalog_rows import Source
 from services.common.catalog_topic import TopicStore, open_catalog
 from services.common.clock import SystemClock

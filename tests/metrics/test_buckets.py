@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from schemas.spans import DAY_MS, HOUR_MS
 from services.common.errors import InvalidError
-from services.rollups.buckets import HOUR, QUARTER, buckets, days
+from services.rollups.buckets import QUARTER, buckets, days
 
 
 def ms(text: str) -> int:
@@ -34,7 +35,7 @@ def test_days_follow_the_calendar_of_the_zone() -> None:
 
 def test_the_night_that_loses_an_hour_makes_a_day_of_23() -> None:
     found = buckets(ms("2026-03-28T23:00Z"), ms("2026-03-29T22:00Z"), "1d", "Europe/Berlin")
-    assert [(day.end_ms - day.start_ms) // HOUR for day in found] == [23]
+    assert [(day.end_ms - day.start_ms) // HOUR_MS for day in found] == [23]
     hours = buckets(ms("2026-03-28T23:00Z"), ms("2026-03-29T22:00Z"), "1h", "Europe/Berlin")
     assert len(hours) == 23
     assert not any(hour.partial for hour in hours)
@@ -44,7 +45,7 @@ def test_the_night_that_gains_an_hour_makes_a_day_of_25_with_both_hours() -> Non
     night = ms("2026-10-24T22:00Z"), ms("2026-10-25T23:00Z")
     assert len(buckets(*night, "1d", "Europe/Berlin")) == 1
     hours = buckets(*night, "1h", "Europe/Berlin")
-    assert [hour.end_ms - hour.start_ms for hour in hours] == [HOUR] * 25
+    assert [hour.end_ms - hour.start_ms for hour in hours] == [HOUR_MS] * 25
 
 
 def test_long_steps_within_a_day_follow_the_wall_clock() -> None:
@@ -74,7 +75,7 @@ def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
 def test_a_bucket_that_the_range_cuts_says_so() -> None:
     found = buckets(ms("2026-11-21T10:30Z"), ms("2026-11-21T12:00Z"), "1h", "UTC")
     assert [(bucket.partial, bucket.from_ms - bucket.start_ms) for bucket in found] == [
-        (True, HOUR // 2),
+        (True, HOUR_MS // 2),
         (False, 0),
     ]
 
@@ -82,21 +83,22 @@ def test_a_bucket_that_the_range_cuts_says_so() -> None:
 @pytest.mark.parametrize("step", ["7m", "0h", "5 bananas", "-1h", "25h", "1.5h"])
 def test_a_step_that_does_not_divide_a_day_is_refused_by_value(step: str) -> None:
     with pytest.raises(InvalidError, match=step):
-        buckets(0, HOUR, step, "UTC")
+        buckets(0, HOUR_MS, step, "UTC")
 
 
 def test_too_many_buckets_are_refused() -> None:
     with pytest.raises(InvalidError, match="1s"):
-        buckets(0, 24 * HOUR, "1s", "UTC")
+        buckets(0, 24 * HOUR_MS, "1s", "UTC")
     with pytest.raises(InvalidError, match="Mars"):
-        buckets(0, HOUR, "1h", "Mars/Olympus")
+        buckets(0, HOUR_MS, "1h", "Mars/Olympus")
 
 
 def test_seconds_without_a_unit_are_read_as_in_prometheus() -> None:
-    assert len(buckets(0, HOUR, "900", "UTC")) == HOUR // QUARTER
-    assert len(buckets(0, 48 * HOUR, "86400", "UTC")) == 2
+    assert len(buckets(0, HOUR_MS, "900", "UTC")) == HOUR_MS // QUARTER
+    assert len(buckets(0, 48 * HOUR_MS, "86400", "UTC")) == 2
 
 
 def test_whole_days_alone_can_be_sealed() -> None:
-    assert days(HOUR, 72 * HOUR, "UTC") == [(24 * HOUR, 48 * HOUR), (48 * HOUR, 72 * HOUR)]
+    second, third = 2 * DAY_MS, 3 * DAY_MS
+    assert days(HOUR_MS, third, "UTC") == [(DAY_MS, second), (second, third)]
     assert days(5, 5, "UTC") == []

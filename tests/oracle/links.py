@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.event import Event, address_of
-from services.sessionizer.core.policy import DAY, Links
+from schemas.spans import DAY_MS
+from services.sessionizer.core.policy import Links
 
 Place = tuple[str, str]
 
@@ -31,7 +32,7 @@ def linked_days(events: Iterable[Event]) -> dict[Place, set[tuple[str, int]]]:
             folder = address_of(event)
             for alias in aliases_named(event):
                 if alias != folder:
-                    days[event.source, alias].add((folder, event.ts_ms // DAY))
+                    days[event.source, alias].add((folder, event.ts_ms // DAY_MS))
     return days
 
 
@@ -46,7 +47,7 @@ def by_address(stored: Iterable[Event], rules: Links) -> dict[Place, list[Event]
         alias = alias_of_order(event)
         if event.type != "purchase" or not alias:
             continue
-        day = event.ts_ms // DAY
+        day = event.ts_ms // DAY_MS
         linked = {
             visitor
             for visitor, on in days[event.source, alias]

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import Event, address_of
+from schemas.spans import DAY_MS, HOUR_MS
 from services.common.partitions import key_of, partition_of
 from services.common.ports import Changes, LogRecord, PartitionMeta
 from services.sessionizer.core.partition import Partition
-from services.sessionizer.core.policy import DAY, HOUR, SourceRules
+from services.sessionizer.core.policy import SourceRules
 from services.standalone.outgrow.states import first_meta
 from tests.oracle.compare import differences, told
 from tests.oracle.feed import MINUTE, TICK, Feed, States, arrivals
@@ -18,7 +19,7 @@ from tests.oracle.shop import T0, TEA, does
 from tests.oracle.strategies import RULES, histories
 
 GRACE = 30_000
-LATER = st.sampled_from([33 * MINUTE, 48 * MINUTE + 1, DAY + HOUR, 8 * DAY])
+LATER = st.sampled_from([33 * MINUTE, 48 * MINUTE + 1, DAY_MS + HOUR_MS, 8 * DAY_MS])
 
 
 def at_rest(feed: Feed) -> PartitionMeta:
@@ -142,6 +143,6 @@ def test_a_history_that_moves_on_the_way_gives_the_rows_of_one_that_does_not(
 def test_a_cart_left_before_the_move_is_abandoned_after_it_at_its_own_time() -> None:
     events = [does("page_view", 0), does("cart_add", 5_000, products=[TEA])]
     arrived = [(event.ts_ms, [event]) for event in events]
-    feed = moved(SourceRules(), arrived, T0 + 3 * HOUR, at=2, away_ms=0, partitions=8)
+    feed = moved(SourceRules(), arrived, T0 + 3 * HOUR_MS, at=2, away_ms=0, partitions=8)
     (signal,) = [one for one in feed.signals if one.kind == "cart_abandoned"]
     assert signal.at_ms == T0 + 5_000 + 30 * MINUTE

@@ -10,6 +10,7 @@ from xxhash import xxh3_64_digest
 
 from schemas.event import RESERVED, Event, address_of
 from schemas.rows import FlagKind, FlagRow
+from schemas.spans import DAY_MS
 from services.common.ports import LogRecord
 from services.sessionizer.core.admission import (
     OTHERS,
@@ -26,7 +27,6 @@ from services.sessionizer.core.erasure import erase
 from services.sessionizer.core.folding import late_order
 from services.sessionizer.core.links import holds
 from services.sessionizer.core.logclock import LogClock
-from services.sessionizer.core.policy import DAY
 from services.sessionizer.core.routes import Routes
 from services.sessionizer.core.schedule import Schedule
 
@@ -139,7 +139,7 @@ class Intake:
         """Send on receipt what the event's ids ask for (DESIGN, *Links*)."""
         if self._offset < entry.state.forgot:
             return
-        ids = (event.user_id, event.cart_id, event.order_id, event.ts_ms // DAY)
+        ids = (event.user_id, event.cart_id, event.order_id, event.ts_ms // DAY_MS)
         if ids == entry.linked and event.type != "purchase":
             return
         if not event.to:

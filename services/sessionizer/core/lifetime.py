@@ -1,9 +1,10 @@
 """How long a state is kept once its visitor has gone (DESIGN, *The fold* 5; ADR 2, A5)."""
 
+from schemas.spans import DAY_MS
 from services.sessionizer.core import visitor as machine
 from services.sessionizer.core.codec import State
 from services.sessionizer.core.links import SLACK_DAYS, day_of, expires_day, prune
-from services.sessionizer.core.policy import DAY, Policy
+from services.sessionizer.core.policy import Policy
 
 
 def forgotten_ms(state: State, policy: Policy) -> int:
@@ -22,7 +23,7 @@ def forgotten_ms(state: State, policy: Policy) -> int:
     if state.hashes or not visitor.orders:
         return max(state.frontier[0], state.seen_ms) + policy.time.stub_ms
     bought_ms = max(visitor.orders[1::2])
-    return bought_ms + policy.cart.past_buyer_ms + SLACK_DAYS * DAY
+    return bought_ms + policy.cart.past_buyer_ms + SLACK_DAYS * DAY_MS
 
 
 def forget(state: State, clock_ms: int, policy: Policy) -> bool:

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from xxhash import xxh3_64_digest
 
 from schemas.event import Event
-from services.sessionizer.core.policy import DAY, Links
+from schemas.spans import DAY_MS
+from services.sessionizer.core.policy import Links
 
 SLACK_DAYS = 4
 """How much later than its day a link or order may still come: 72 hours, and what holds it up."""
@@ -56,7 +57,7 @@ class Alias(Struct, array_like=True):
 
 def day_of(ts_ms: int) -> int:
     """Return the UTC day, counted from the epoch."""
-    return ts_ms // DAY
+    return ts_ms // DAY_MS
 
 
 def aliases_of(event: Event, folder: str) -> list[str]:

@@ -11,6 +11,7 @@ from msgspec import to_builtins
 
 from schemas.event import Event, address_of
 from schemas.rows import SignalRow
+from schemas.spans import MINUTE_MS
 from services.common.ports import StateReader
 from services.sessionizer.core import visitor as machine
 from services.sessionizer.core.admission import Waiting, fold_key, state_key
@@ -18,11 +19,11 @@ from services.sessionizer.core.codec import Codec, Head, State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import Entries, Entry
 from services.sessionizer.core.folding import fold_run, meet
-from services.sessionizer.core.policy import MINUTE, SourceRules
+from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.stages import STAGES
 from services.sessionizer.core.state import MACHINE, OPEN, Session, Visitor
 
-LIVE_MS = 30 * MINUTE
+LIVE_MS = 30 * MINUTE_MS
 """A visitor is live for so long after the last active event."""
 
 UNSTAGED = "unstaged"

@@ -10,10 +10,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from schemas.rows import Stage
-
-MINUTE = 60_000
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
 
 STAGE_OF_TYPE: dict[str, Stage] = {
     "search": "discovery",
@@ -64,8 +61,8 @@ class PathStage(Struct, frozen=True, forbid_unknown_fields=True):
 class Session(Struct, frozen=True, forbid_unknown_fields=True):
     """When a visit ends and what counts as engaged."""
 
-    gap_ms: int = 30 * MINUTE
-    max_ms: int = 24 * HOUR
+    gap_ms: int = 30 * MINUTE_MS
+    max_ms: int = 24 * HOUR_MS
     engaged_ms: int = 10_000
     engaged_page_views: int = 2
     bounce: Literal["engaged", "single_page"] = "engaged"
@@ -75,10 +72,10 @@ class Session(Struct, frozen=True, forbid_unknown_fields=True):
 class Cart(Struct, frozen=True, forbid_unknown_fields=True):
     """When a cart counts as left, and how long it can still be recovered."""
 
-    idle_ms: int = 30 * MINUTE
-    checkout_idle_ms: int = 15 * MINUTE
-    recovery_ms: int = 7 * DAY
-    past_buyer_ms: int = 365 * DAY
+    idle_ms: int = 30 * MINUTE_MS
+    checkout_idle_ms: int = 15 * MINUTE_MS
+    recovery_ms: int = 7 * DAY_MS
+    past_buyer_ms: int = 365 * DAY_MS
 
 
 class Friction(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,11 +107,11 @@ class Time(Struct, frozen=True, forbid_unknown_fields=True):
 
     grace_ms: int = 30_000
     stall_ms: int = 10_000
-    hold_min_ms: int = MINUTE
-    hold_max_ms: int = 15 * MINUTE
-    lag_hold_max_ms: int = 30 * MINUTE
-    stub_ms: int = 2 * HOUR
-    emit_every_ms: int = MINUTE
+    hold_min_ms: int = MINUTE_MS
+    hold_max_ms: int = 15 * MINUTE_MS
+    lag_hold_max_ms: int = 30 * MINUTE_MS
+    stub_ms: int = 2 * HOUR_MS
+    emit_every_ms: int = MINUTE_MS
 
 
 class Links(Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,6 +4,7 @@ DESIGN, *The fold* 2 and 5. Every state with something to come stands in the whe
 comes it is looked at, and put back where it then belongs.
 """
 
+from schemas.spans import DAY_MS
 from services.sessionizer.core import visitor as machine
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import UNKNOWN, Entries, Entry
@@ -11,7 +12,6 @@ from services.sessionizer.core.folding import pass_time
 from services.sessionizer.core.lifetime import forget, forgotten_ms
 from services.sessionizer.core.links import expires_day
 from services.sessionizer.core.logclock import LogClock
-from services.sessionizer.core.policy import DAY
 from services.sessionizer.core.state import NEVER, Visitor
 from services.sessionizer.core.timers import Wheel
 
@@ -93,7 +93,7 @@ class Schedule:
         if state.emit_ms and (state.emit_ms < due_ms or not due_ms):
             due_ms = state.emit_ms
         if alias is not None:
-            expires_ms = expires_day(alias, policy.links) * DAY
+            expires_ms = expires_day(alias, policy.links) * DAY_MS
             due_ms = min(due_ms, expires_ms) if due_ms else expires_ms
         return due_ms
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.context import Context, Salts
+from schemas.spans import DAY_MS
 from services.common.catalog_rows import Source
 from services.common.errors import InvalidError
 from services.common.policy_file import parse_policy
@@ -27,8 +28,6 @@ from services.sessionizer.core.policy import Rules, SourceRules
 from services.standalone.admin.arguments import optional, required
 from services.standalone.admin.registry import Command
 from services.standalone.admin.sources import source_named
-
-DAY_MS = 86_400_000
 
 
 class Imported(Struct, frozen=True):
