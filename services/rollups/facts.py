@@ -6,12 +6,12 @@ the seal job sums it into the roll-up ``rollup_NAME`` once nothing live can chan
 queries sum it on the fly where a bucket is open or dirty. So a number is decided in one place.
 """
 
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
 
-DAY = 86_400_000
-HOUR = 3_600_000
+from schemas.spans import DAY_MS, HOUR_MS
 
 Grain = Literal["quarter", "day"]
 Aggregate = Literal["sum", "distinct", "median"]
@@ -96,7 +96,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     cubes: tuple[tuple[str, ...], ...]
     back_ms: int = 0
     whole: bool = False
-    lag_ms: int = 98 * HOUR
+    lag_ms: int = 98 * HOUR_MS
     grain: Grain = "quarter"
 
     def dimension(self, name: str) -> Dimension | None:
@@ -108,41 +108,12 @@ def _sums(*names: str) -> dict[str, Aggregate]:
     return dict.fromkeys(names, "sum")
 
 
-def _of_carts(
-    name: str,
-    dimensions: tuple[Dimension, ...],
-    measures: dict[str, Aggregate],
-    cubes: tuple[tuple[str, ...], ...],
-) -> Fact:
-    """Return a fact of cart episodes, which stay open for 31 days and undecided for 12 at most."""
-    return Fact(
-        name=name,
-        table="carts",
-        anchor="opened_ms",
-        back_ms=31 * DAY,
-        lag_ms=12 * DAY,
-        dimensions=(*VISIT, *dimensions),
-        measures=measures,
-        cubes=cubes,
-    )
-
-
-def _of_orders(
-    name: str,
-    dimensions: tuple[Dimension, ...],
-    measures: dict[str, Aggregate],
-    cubes: tuple[tuple[str, ...], ...],
-) -> Fact:
-    """Return a fact of orders, or of what was given back of them, at their own times."""
-    return Fact(
-        name=name,
-        table="orders",
-        anchor="at_ms",
-        dimensions=(*VISIT, *dimensions),
-        measures=measures,
-        cubes=cubes,
-    )
-
+_of_carts = partial(
+    Fact, table="carts", anchor="opened_ms", back_ms=31 * DAY_MS, lag_ms=12 * DAY_MS
+)
+"""A fact of cart episodes, which stay open for 31 days and undecided for 12 at most."""
+_of_orders = partial(Fact, table="orders", anchor="at_ms")
+"""A fact of orders, or of what was given back of them, at their own times."""
 
 _RESOLVED = ("undecided", "resolved", "abandoned")
 _CHECKOUTS = ("checkouts_undecided", "checkouts", "checkouts_abandoned")
@@ -181,7 +152,7 @@ _ALL = (
         name="visits",
         table="sessions",
         anchor="started_ms",
-        back_ms=2 * DAY,
+        back_ms=2 * DAY_MS,
         dimensions=VISIT,
         measures={"visitor": "distinct"},
         cubes=_cubes(),
@@ -209,9 +180,13 @@ _ALL = (
         grain="day",
     ),
     _of_carts(
-        "carts",
-        (*_plain("currency", "checkout_step"), *_touched(category="categories")),
-        _sums(
+        name="carts",
+        dimensions=(
+            *VISIT,
+            *_plain("currency", "checkout_step"),
+            *_touched(category="categories"),
+        ),
+        measures=_sums(
             *_RESOLVED,
             *_CHECKOUTS,
             "unrecovered",
@@ -221,36 +196,40 @@ _ALL = (
             "abandoned_value",
             "recovered_value",
         ),
-        _cubes(("checkout_step",), ("category",), always=("currency",)),
+        cubes=_cubes(("checkout_step",), ("category",), always=("currency",)),
     ),
     _of_carts(
-        "steps",
-        _plain("checkout_step"),
-        _sums(*_CHECKOUTS),
-        (("checkout_step",), ("checkout_step", "device")),
+        name="steps",
+        dimensions=(*VISIT, *_plain("checkout_step")),
+        measures=_sums(*_CHECKOUTS),
+        cubes=(("checkout_step",), ("checkout_step", "device")),
     ),
     _of_carts(
-        "frictions",
-        _plain("cause"),
-        _sums(*_RESOLVED, "named"),
-        (("cause",), ("cause", "channel"), ("cause", "device"), ("cause", "customer_type")),
+        name="frictions",
+        dimensions=(*VISIT, *_plain("cause")),
+        measures=_sums(*_RESOLVED, "named"),
+        cubes=(("cause",), ("cause", "channel"), ("cause", "device"), ("cause", "customer_type")),
     ),
     _of_orders(
-        "sales", _plain("currency"), _sums("orders", "revenue"), _cubes(always=("currency",))
+        name="sales",
+        dimensions=(*VISIT, *_plain("currency")),
+        measures=_sums("orders", "revenue"),
+        cubes=_cubes(always=("currency",)),
     ),
     _of_orders(
-        "refunds", _plain("currency"), _sums("refunds", "cancels"), _cubes(always=("currency",))
+        name="refunds",
+        dimensions=(*VISIT, *_plain("currency")),
+        measures=_sums("refunds", "cancels"),
+        cubes=_cubes(always=("currency",)),
     ),
     _of_orders(
-        "order_lines",
-        _plain("currency", "category"),
-        _sums("orders", "revenue"),
-        (("currency", "category"),),
+        name="order_lines",
+        dimensions=(*VISIT, *_plain("currency", "category")),
+        measures=_sums("orders", "revenue"),
+        cubes=(("currency", "category"),),
     ),
-    Fact(
+    _of_orders(
         name="buyers",
-        table="orders",
-        anchor="at_ms",
         whole=True,
         dimensions=VISIT,
         measures={
@@ -265,7 +244,7 @@ _ALL = (
         name="signals",
         table="signals",
         anchor="at_ms",
-        lag_ms=12 * DAY,
+        lag_ms=12 * DAY_MS,
         dimensions=(*VISIT, *_plain("kind", "stage")),
         measures=_sums("signals"),
         cubes=_cubes(("kind",), ("kind", "stage"), ("kind", "channel"), ("kind", "device")),

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from string import Template
 
+from schemas.spans import DAY_MS
 from services.common.named_sql import NamedSql
 from services.rollups.facts import Fact
 
-DAY = 86_400_000
 _WORD = re.compile(r"[a-z_]\w*")
 Range = tuple[int, int]
 
@@ -49,10 +49,10 @@ def facts_sql(fact: Fact, ranges: Sequence[Range], used: str) -> str:
     anchored = within(fact.anchor, "r", ranges, before=fact.back_ms)
     ordered = "1"
     if fact.table == "sessions":
-        ordered = within("at_ms", "r", ranges, before=DAY, after=3 * DAY)
+        ordered = within("at_ms", "r", ranges, before=DAY_MS, after=3 * DAY_MS)
     elif not fact.whole:
         ordered = within("at_ms", "r", ranges)
-    outer = pruned(text.template(fact.name).template, used)
+    outer = _pruned(fact.name, used)
     near = "1" if fact.whole else text("orders_near", kinds="kind = 'order'", ordered=ordered)
     back = text("orders_near", kinds="kind != 'order'", ordered=ordered)
     buying = text("ordering_sessions", orders=_inner("orders", "whose_session_id", picked=near))
@@ -68,7 +68,12 @@ def facts_sql(fact: Fact, ranges: Sequence[Range], used: str) -> str:
 
 def _inner(name: str, used: str, **slots: str) -> str:
     """Return a statement that another reads from, without the columns that one does not use."""
-    return Template(pruned(text.template(name).template, f"{used} order_id")).substitute(slots)
+    return Template(_pruned(name, f"{used} order_id")).substitute(slots)
+
+
+def _pruned(name: str, used: str) -> str:
+    heads = {"visit": text("visit", of=""), "whose": text("visit", of="whose_")}
+    return pruned(text.template(name).safe_substitute(heads), used)
 
 
 def pruned(sql: str, used: str) -> str:

@@ -2,16 +2,7 @@
 -- visitor with a lasting id; an order of neither is `fleeting`.
 SELECT
     head_at_ms AS t,
-    whose_channel AS channel,
-    whose_first_channel AS first_channel,
-    whose_device AS device,
-    whose_browser AS browser,
-    whose_os AS os,
-    whose_country AS country,
-    whose_utm_source AS utm_source,
-    whose_utm_medium AS utm_medium,
-    whose_utm_campaign AS utm_campaign,
-    if(whose_past_buyer, 'returning', 'new') AS customer_type,
+    $whose,
     nullIf(who, '') AS buyer,
     if(place >= 2, buyer, NULL) AS again,
     toInt64(who != '' AND next_ms > 0) AS followed,

@@ -1,16 +1,7 @@
 -- One row a page of a session, at the session's start.
 SELECT
     started_ms AS t,
-    channel,
-    first_channel,
-    device,
-    browser,
-    os,
-    country,
-    utm_source,
-    utm_medium,
-    utm_campaign,
-    if(past_buyer, 'returning', 'new') AS customer_type,
+    $visit,
     path,
     page_kind,
     category,

@@ -4,16 +4,7 @@
 SELECT
     at_ms AS t,
     head_currency AS currency,
-    whose_channel AS channel,
-    whose_first_channel AS first_channel,
-    whose_device AS device,
-    whose_browser AS browser,
-    whose_os AS os,
-    whose_country AS country,
-    whose_utm_source AS utm_source,
-    whose_utm_medium AS utm_medium,
-    whose_utm_campaign AS utm_campaign,
-    if(whose_past_buyer, 'returning', 'new') AS customer_type,
+    $whose,
     least(head_value, given) - least(head_value, given - amount) AS refunds,
     toInt64(kind = 'cancel' AND nth = 1) AS cancels
 FROM

@@ -3,16 +3,7 @@ SELECT
     at_ms AS t,
     kind,
     stage,
-    channel,
-    first_channel,
-    device,
-    browser,
-    os,
-    country,
-    utm_source,
-    utm_medium,
-    utm_campaign,
-    if(past_buyer, 'returning', 'new') AS customer_type,
+    $visit,
     toInt64(1) AS signals
 FROM signals FINAL
 WHERE source = {source:String}

@@ -5,16 +5,7 @@ SELECT
     roundDown(started_ms, {cuts:Array(Int64)}) = roundDown(ended_ms, {cuts:Array(Int64)}) AS alone,
     arrayFilter(cut -> cut > started_ms AND cut <= ended_ms, {cuts:Array(Int64)}) AS crossed,
     arrayJoin(if(alone, [started_ms], arrayConcat([started_ms], crossed))) AS t,
-    channel,
-    first_channel,
-    device,
-    browser,
-    os,
-    country,
-    utm_source,
-    utm_medium,
-    utm_campaign,
-    if(past_buyer, 'returning', 'new') AS customer_type,
+    $visit,
     visitor_id AS visitor
 FROM sessions FINAL
 WHERE source = {source:String}
