@@ -147,11 +147,11 @@ class Owner:
         if self._under_way is not None:
             self._under_way.result()
         # Taken at once, not when the task begins: on a busy loop the group would grow meanwhile.
-        group, self._group = self._group, Group()
+        self._group = Group()
         changes = self._take(always=always)
         self._under_way = None
         if changes is not None:
-            self._under_way = asyncio.create_task(self._save(changes, group))
+            self._under_way = asyncio.create_task(self._save(changes))
 
     async def flush(self) -> None:
         """Store all that is folded, and the meta in any case: a fenced owner learns of it here."""
@@ -188,7 +188,7 @@ class Owner:
         self.fold.committed()
         return None
 
-    async def _save(self, changes: Changes, group: Group) -> None:
+    async def _save(self, changes: Changes) -> None:
         began = time.monotonic()
         await self._effects.write(changes, self._limit.changed(POISON_KEY))
         self.states.commit(changes.states)
@@ -196,7 +196,7 @@ class Owner:
         self.fold.committed()
         self.applied = changes.meta.applied
         self._saved_at = time.monotonic()
-        self._tally.stored(changes, group, self._saved_at - began)
+        self._tally.stored(changes, self._saved_at - began)
 
     async def close(self) -> None:
         """Stop the producer; what is not stored is the next owner's to make again."""

@@ -2,7 +2,6 @@
 
 from services.common.metrics import Metrics
 from services.common.ports import Changes
-from services.sessionizer.group import Group
 
 
 class Tally:
@@ -16,9 +15,8 @@ class Tally:
         """Count a line or record nobody can fold."""
         self.metrics.count("waymark_sessionizer_poison_total")
 
-    def stored(self, changes: Changes, group: Group, seconds: float) -> None:
+    def stored(self, changes: Changes, seconds: float) -> None:
         """Count one committed transaction of a group of records."""
-        del group  # for whoever counts more
         self.metrics.observe("waymark_sessionizer_transaction_seconds", seconds)
         for table, rows in changes.rows.items():
             self.metrics.count("waymark_sessionizer_rows_total", len(rows), table=table)

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from services.common.metrics import Metrics
-from services.common.ports import Changes
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 from services.sessionizer import group
@@ -19,18 +18,6 @@ from services.sessionizer.owners import Owners
 from services.sessionizer.tally import Tally
 from tests.sessionizer.street import TICK, does, now_ms, street
 from tests.sessionizer.told import RULES
-
-
-class Groups(Tally):
-    """Keeps every group that was stored."""
-
-    def __init__(self) -> None:
-        super().__init__(Metrics())
-        self.seen: list[Group] = []
-
-    def stored(self, changes: Changes, group: Group, seconds: float) -> None:
-        super().stored(changes, group, seconds)
-        self.seen.append(group)
 
 
 class Message(msgspec.Struct):
@@ -50,11 +37,11 @@ async def settings(kafka_settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def owned(settings: Settings) -> AsyncIterator[tuple[Owners, Groups]]:
-    groups = Groups()
-    owners = Owners(settings, lambda _: RULES, Time(), groups)
+async def owned(settings: Settings) -> AsyncIterator[tuple[Owners, Metrics]]:
+    metrics = Metrics()
+    owners = Owners(settings, lambda _: RULES, Time(), Tally(metrics))
     await owners.assign([0], 1)
-    yield owners, groups
+    yield owners, metrics
     await owners.close()
     await owners.stop()
 
@@ -74,10 +61,10 @@ async def read(settings: Settings, owners: Owners, bodies: list[bytes]) -> None:
 
 
 async def test_the_loop_turns_while_records_lie_ready(
-    settings: Settings, owned: tuple[Owners, Groups]
+    settings: Settings, owned: tuple[Owners, Metrics]
 ) -> None:
     """Health is asked and other partitions are stored while one catches up."""
-    owners, groups = owned
+    owners, metrics = owned
     turns = 0
 
     async def turn() -> None:
@@ -90,7 +77,8 @@ async def test_the_loop_turns_while_records_lie_ready(
     await read(settings, owners, [record(number, 400) for number in range(12)])
     turning.cancel()
     assert turns >= 12
-    assert groups.seen
+    stored = "waymark_sessionizer_transaction_seconds_count"
+    assert metrics.registry.get_sample_value(stored)
 
 
 def test_bytes_bound_a_group_too() -> None:
