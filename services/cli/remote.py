@@ -9,7 +9,7 @@ from services.common import logging
 from services.common.settings import Settings, load
 from services.standalone.admin.call import call as call_folder
 
-SHARED = ("sources.", "keys.", "import", "rebuild", "policy.", "dlq.", "forget")
+SHARED = ("sources.", "keys.", "import", "rebuild", "policy.", "dlq.", "forget", "doctor")
 """Commands on what all parts of an installation on Kafka share."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from services.cli.shared_doctor import report
 from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
@@ -29,6 +30,8 @@ def call_shared(
 
     Raises ``InvalidError`` where the topics are other than the settings say.
     """
+    if command == "doctor":
+        return report(settings)
     if command in _ON_HISTORY:
         # Another number of partitions than the topics have would be waited for in vain.
         asyncio.run(ensure_topics(settings))

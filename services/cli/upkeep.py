@@ -111,6 +111,7 @@ def restore(
 def doctor(data: Data = None, json: Json = False) -> None:
     """Check settings, sizes, clock, keys and lag, and say what to do.
 
+    On Kafka: settings, brokers, topics, keys, lag, owners of partitions, storage, refused events.
     Exit status 1 where something is wrong.
     """
     result = call("doctor", data)

@@ -155,6 +155,30 @@ async def ensure_topics(
         await asyncio.sleep(PAUSE_S)
 
 
+async def wrong_topics(settings: Settings) -> list[str]:
+    """Return what is wrong with the topics, a sentence each; makes none and waits for nobody.
+
+    Raises what aiokafka raises where the brokers do not answer.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    found: list[str] = []
+    wanted = topics(settings).values()
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+        missing = [topic.name for topic in wanted if topic.name not in there]
+        if missing:
+            found.append(f"there is no topic {', '.join(missing)}: ingest makes them at its start")
+        for topic in [one for one in wanted if one.name in there]:
+            try:
+                await _check_all(admin, [topic], settings, time.monotonic())
+            except InvalidError as error:
+                found.append(str(error))
+    finally:
+        await admin.close()
+    return found
+
+
 async def _ensure(settings: Settings, wanted: list[Topic], until: float) -> None:
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=10_000)
     try:

@@ -137,6 +137,28 @@ def _letter(name: str, original: str) -> DeadLetter:
     )
 
 
+async def test_doctor_finds_the_whole_installation_well(shop: Shop) -> None:
+    await shop.source("well")
+    await shop.call("keys.create", source="well")
+    shop.storage.insert("dead_letters", [msgspec.json.encode(_letter("ill", "{}"))], "")
+    report = await shop.call("doctor")
+    checks = {check["name"]: check for check in report["checks"]}
+    assert report["well"], report
+    assert list(checks) == [
+        *("settings", "brokers", "topics", "keys", "pipeline", "partitions", "storage"),
+        "dead letters",
+    ]
+    assert checks["brokers"]["facts"] == {"brokers": [shop.settings.kafka]}
+    assert "well" in checks["keys"]["facts"]["sources"]
+    hops = {hop["name"]: hop for hop in checks["pipeline"]["facts"]["hops"]}
+    assert {"log", "sessionizer", "events", "rows"} <= hops.keys()
+    (owned,) = checks["partitions"]["facts"]["workers"].values()
+    assert owned == list(range(shop.settings.kafka_partitions))
+    assert checks["dead letters"]["verdict"] == "note"
+    assert checks["dead letters"]["facts"]["newest"] >= 1
+    assert checks["dead letters"]["do"] == "waymark dlq ls"
+
+
 async def test_a_person_is_forgotten_by_workers_and_storage_and_says_nothing_more(
     shop: Shop,
 ) -> None:

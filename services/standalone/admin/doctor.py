@@ -2,15 +2,21 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from services.common.catalog import Catalog
 from services.common.errors import WaymarkError
+from services.common.ports import Hop, Storage
+from services.common.settings import SECRET, Settings
 from services.loader.migrate import applied, migrations
+from services.sessionizer.core.policy import Policy
 from services.standalone import queries
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command
@@ -19,7 +25,8 @@ from services.standalone.health import EngineHealth, clock_note
 Verdict = Literal["ok", "note", "wrong"]
 LOW_BYTES = 1 << 30
 LAG_MS = 10_000
-SECRET = "(hidden)"  # noqa: S105 - what stands in a secret's place
+HIDDEN = "(hidden)"
+"""What stands in a secret's place."""
 
 
 class Check(Struct, frozen=True):
@@ -34,7 +41,7 @@ class Check(Struct, frozen=True):
 
 def run(context: AdminContext, _args: dict[str, Any]) -> dict[str, Any]:
     """Return every check and the worst verdict; a check that fails is itself a finding."""
-    return told([_guarded(check, context) for check in CHECKS])
+    return told([guarded(name, partial(check, context)) for name, check in CHECKS.items()])
 
 
 def told(checks: list[Check]) -> dict[str, Any]:
@@ -46,30 +53,38 @@ def told(checks: list[Check]) -> dict[str, Any]:
     return found
 
 
-def _guarded(check: Callable[[AdminContext], Check], context: AdminContext) -> Check:
+def guarded(name: str, check: Callable[[], Check]) -> Check:
+    """Return what a check finds; that it fails is itself a finding."""
     try:
-        return check(context)
+        return check()
     except (WaymarkError, OSError) as error:
-        name = check.__name__.lstrip("_")
         return Check(name, "wrong", str(error), "mend what the message names")
 
 
 def _settings(context: AdminContext) -> Check:
-    settings = context.settings
+    return settings_check(context.settings, context.rules.policy)
+
+
+def settings_check(settings: Settings, policy: Policy) -> Check:
+    """Return the settings as they are, without secrets."""
     shown = {
-        name: SECRET if name in {"write_keys", "read_tokens"} and value else str(value)
+        name: HIDDEN if name in SECRET and value else str(value)
         for name, value in settings.model_dump().items()
     }
-    policy = context.rules.policy.version
-    return Check("settings", "ok", f"policy version {policy}", "", {"settings": shown})
+    return Check("settings", "ok", f"policy version {policy.version}", "", {"settings": shown})
 
 
 def _keys(context: AdminContext) -> Check:
-    keys = [key for key in context.catalog.write_keys() if key.revoked_ms is None]
-    tokens = [token for token in context.catalog.read_tokens() if token.revoked_ms is None]
-    sources = [source.name for source in context.catalog.sources()]
+    return keys_check(context.settings, context.catalog)
+
+
+def keys_check(settings: Settings, catalog: Catalog) -> Check:
+    """Return how many sources, keys and tokens there are."""
+    keys = [key for key in catalog.write_keys() if key.revoked_ms is None]
+    tokens = [token for token in catalog.read_tokens() if token.revoked_ms is None]
+    sources = [source.name for source in catalog.sources()]
     facts = {"sources": sources, "write_keys": len(keys), "read_tokens": len(tokens)}
-    if not keys and not context.settings.write_keys:
+    if not keys and not settings.write_keys:
         return Check("keys", "note", "there is no write key", "waymark keys create SOURCE", facts)
     return Check("keys", "ok", f"{len(sources)} sources, {len(keys)} write keys", "", facts)
 
@@ -140,24 +155,43 @@ def _clock(context: AdminContext) -> Check:
 
 def _pipeline(context: AdminContext) -> Check:
     hops = EngineHealth(context.engine, lambda: False).look()
-    facts = {"hops": msgspec.to_builtins(hops), "visitors": context.states.count()}
+    found = pipeline_check(hops, LAG_MS, "wait, or give it more cores")
+    return replace(found, facts=found.facts | {"visitors": context.states.count()})
+
+
+def pipeline_check(hops: Sequence[Hop], late_ms: int, late_do: str) -> Check:
+    """Return whether every hop works and is no more than this behind."""
+    facts = {"hops": msgspec.to_builtins(hops)}
     troubles = [f"{hop.name}: {hop.trouble}" for hop in hops if hop.trouble]
     if troubles:
         return Check("pipeline", "wrong", "; ".join(troubles), "mend what it names", facts)
-    late = [f"{hop.name} is {hop.age_ms} ms behind" for hop in hops if (hop.age_ms or 0) > LAG_MS]
+    late = [f"{hop.name} is {hop.age_ms} ms behind" for hop in hops if (hop.age_ms or 0) > late_ms]
     if late:
-        return Check("pipeline", "note", "; ".join(late), "wait, or give it more cores", facts)
+        return Check("pipeline", "note", "; ".join(late), late_do, facts)
     return Check("pipeline", "ok", "every hop keeps up", "", facts)
 
 
 def _storage(context: AdminContext) -> Check:
-    rows = context.storage.query(queries.text("sizes"))
-    missing = sorted({one.name for one in migrations()} - applied(context.storage))
+    return storage_check(context.storage)
+
+
+def storage_check(storage: Storage, cluster: str = "") -> Check:
+    """Return the size of every table, and whether a migration is missing."""
+    rows = storage.query(queries.text("sizes"))
+    missing = sorted({one.name for one in migrations()} - applied(storage, cluster))
     facts = {"tables": rows, "missing_migrations": missing}
     if missing:
         return Check("storage", "wrong", f"{len(missing)} to do", "waymark migrate", facts)
     return Check("storage", "ok", f"{len(rows)} tables hold rows", "", facts)
 
 
-CHECKS = (_settings, _keys, _disk, _log, _clock, _pipeline, _storage)
+CHECKS = {
+    "settings": _settings,
+    "keys": _keys,
+    "disk": _disk,
+    "log": _log,
+    "clock": _clock,
+    "pipeline": _pipeline,
+    "storage": _storage,
+}
 COMMANDS = {"doctor": Command(run, alone=False)}
