@@ -12,7 +12,7 @@ import httpx
 
 from deploy.kafka.broker import Broker, free_ports, make_nodes
 from tests.chaos.contents import POLICY, SOURCE
-from tests.chaos.part import FATAL, REFUSED, Command, Node, Part, storage
+from tests.chaos.part import FATAL, LATER, Command, Node, Part, storage
 from tests.support.commands import Commands
 from tests.support.kafka import HEAP, require_kafka, settings_for
 
@@ -150,7 +150,7 @@ class City:
     def _note(self, part: Part, status: int) -> None:
         part.ends.append(status)
         self.restarts.append((part.name, status))
-        foreseen = isinstance(part, Command) and status in {FATAL, REFUSED}
+        foreseen = isinstance(part, Command) and status in {FATAL, LATER}
         assert foreseen, f"{part.name} ended with {status}:\n{part.words()}"
 
 
@@ -173,8 +173,8 @@ async def tended(made: City) -> AsyncIterator[None]:
     task = asyncio.create_task(made.tend())
     try:
         yield
-        if task.done():
-            task.result()
     finally:
         task.cancel()
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()  # what it found is why all else went wrong

@@ -17,7 +17,7 @@ from tests.support.commands import Commands
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 180.0
-FATAL, REFUSED = 70, 2
+FATAL, LATER = 70, 3
 """A part's own ends: it must not go on; what it needs does not answer at its start."""
 
 
