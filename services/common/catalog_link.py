@@ -66,9 +66,12 @@ class CatalogLink:
         self._thread.start()
         try:
             self._opened.result(OPEN_SECONDS)
-        except FutureTimeoutError as error:
+        except BaseException as error:  # Ctrl-C too
             self.close()
-            raise UnavailableError(f"Kafka did not tell the catalog in {OPEN_SECONDS} s") from error
+            if isinstance(error, FutureTimeoutError):
+                said = f"Kafka did not tell the catalog in {OPEN_SECONDS} s"
+                raise UnavailableError(said) from error
+            raise
 
     def write(self, make: Callable[[], Changes], seconds: float = WRITE_SECONDS) -> None:
         """Store what ``make`` returns; it is called with all that was written before applied.
@@ -80,8 +83,9 @@ class CatalogLink:
         try:
             done.result(seconds)
         except FutureTimeoutError as error:
-            done.cancel()
             raise UnavailableError("the catalog's topic cannot be written now") from error
+        finally:
+            done.cancel()  # whoever is interrupted leaves nothing that goes on
 
     def close(self) -> None:
         """End the thread."""
@@ -144,16 +148,15 @@ class CatalogLink:
 
     def _run(self) -> None:
         self._task: asyncio.Task[None] = self._loop.create_task(self._follow())
-        try:
-            self._loop.run_until_complete(self._task)
-        except asyncio.CancelledError:
-            pass
-        except BaseException as error:
-            if self._opened.done():
-                raise
-            self._opened.set_exception(error)
-        finally:
-            self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.get_loop().run_until_complete(self._task)
+            except asyncio.CancelledError:
+                pass
+            except BaseException as error:
+                if self._opened.done():
+                    raise
+                self._opened.set_exception(error)
 
     async def _follow(self) -> None:
         self._one = asyncio.Lock()

@@ -18,18 +18,27 @@ class Background:
     def __init__(self) -> None:
         """Start the thread."""
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what the work returns. Raises ``UnavailableError`` where Kafka does not answer."""
+        """Return what the work returns; whoever is interrupted meanwhile (Ctrl-C) leaves none.
+
+        Raises ``UnavailableError`` where Kafka does not answer.
+        """
+        under_way = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            return under_way.result()
         except (KafkaError, OSError) as error:
             raise UnavailableError(f"Kafka does not answer: {error!r}") from error
+        finally:
+            under_way.cancel()
 
     def close(self) -> None:
-        """End the thread; nothing runs any more."""
+        """End the thread; what still runs is cancelled, and ends in order."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.close()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.get_loop().run_forever()

@@ -67,8 +67,8 @@ class Link:
     async def _open(self) -> None:
         await self._brokers.start()
         self._opened.push_async_callback(self._brokers.stop)
+        self._opened.push_async_callback(self._workers.stop)  # half a start ends too
         await self._workers.start()
-        self._opened.push_async_callback(self._workers.stop)
 
     async def _settle(self) -> None:
         stored = await self._workers.stored()

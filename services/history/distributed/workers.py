@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from services.common import logging
 from services.common.errors import MovingError
 from services.common.settings import Settings
 from services.sessionizer.client import WorkerClient
@@ -83,12 +84,17 @@ class Workers(WorkerClient):
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again while partitions move, for as long as that may take."""
+    """Ask again while partitions move, for as long as that may take; say once that it waits."""
     until = time.monotonic() + PATIENCE_SECONDS
+    told = False
     while True:
         try:
             return await ask()
-        except MovingError:
+        except MovingError as error:
             if time.monotonic() > until:
                 raise
+            if not told:
+                wait = f"{PATIENCE_SECONDS:.0f} s at most"
+                logging.get("history").warning("waits for the workers", why=str(error), wait=wait)
+                told = True
         await asyncio.sleep(PAUSE_SECONDS)
