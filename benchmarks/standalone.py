@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from services.sessionizer.core.policy import SourceRules
 from services.standalone.state_store import SqliteStates
 
 BATCH = 100
+REQUESTS = 4_000
 OK = 200
 POLICY = "[time]\ngrace_ms = 1_000\n"
 STEPS: tuple[dict[str, Any], ...] = (
@@ -79,13 +80,16 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+SERVE = (sys.executable, "-m", "benchmarks.standalone", "--serve")
+
+
 @contextmanager
-def running(data: Path) -> Iterator[Process]:
+def running(data: Path, serving: Sequence[str] = SERVE, *more: str) -> Iterator[Process]:
     """Start the product on a folder and a free port; end it afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.standalone", "--serve", str(data), str(port)]
+    command = [*serving, str(data), str(port), *more]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -124,9 +128,10 @@ def body(number: int, now_ms: int) -> bytes:
     return json.dumps(events).encode()
 
 
-def flood(process: Process, seconds: float) -> dict[str, float]:
+def flood(process: Process, seconds: float, first: int = 0) -> dict[str, float]:
     """Send as fast as it is answered; return events/s until the last could be queried."""
-    bodies = [body(number, int(time.time() * 1000)) for number in range(4_000)]
+    numbers = range(first, first + REQUESTS)
+    bodies = [body(number, int(time.time() * 1000)) for number in numbers]
     before, started = process.cpu_seconds(), time.perf_counter()
     taken = [0, 0]
 
