@@ -62,7 +62,7 @@ class Engine:
             metrics=metrics,
         )
         self._folding = Worker("sessionizer", self.sessionizer.turn, on_fatal)
-        self._loading = Worker("loader", self.loader.turn, on_fatal)
+        self._loading = Worker("loader", self.loader.paced_turn, on_fatal)
         self._keeping = Worker("upkeep", self.upkeep.turn, on_fatal)
         self._workers = (self._folding, self._forwarding, self._loading, self._keeping)
         self._running = False
