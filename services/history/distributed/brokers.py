@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from services.common import logging
 from services.common.errors import UnavailableError
 from services.common.kafka import client_options, loader_group
 from services.common.partitions import key_of, partition_of
@@ -22,6 +23,8 @@ from services.common.topics import TOPIC_OF_TABLE, Name, topic_name
 
 PATIENCE_SECONDS = 90.0
 """For a reader that does not come on at all."""
+SAY_SECONDS = 5.0
+"""After so long the wait is told."""
 PAUSE_SECONDS = 0.1
 LOOK_SECONDS = 5.0
 LOOK_BYTES = 64 << 10
@@ -113,20 +116,26 @@ def _reader(options: dict[str, Any], isolation: str) -> AIOKafkaConsumer:
 async def _until(
     ask: Callable[[], Awaitable[Places]], ends: Places, reader: AIOKafkaConsumer, trouble: str
 ) -> None:
-    """Wait while records lie between where somebody is and the ends, and he comes on."""
+    """Wait while records lie between where somebody is and the ends, and he comes on.
+
+    Where he does not for a while, that is said once, before patience ends.
+    """
     before: Places = {}
     moved = time.monotonic()
-    while True:
-        places = await ask()
-        left = await _unread(reader, places, ends)
-        if not left:
-            return
+    told = False
+    while left := await _unread(reader, places := await ask(), ends):
         if places != before:
             before, moved = places, time.monotonic()
-        elif time.monotonic() - moved > PATIENCE_SECONDS:
+        waited = time.monotonic() - moved
+        if waited > SAY_SECONDS:
             one = min(left)
             where = f"{one.topic} {one.partition} from {places.get(one, 0)} to {ends[one]}"
-            raise UnavailableError(trouble.format(where))
+            if waited > PATIENCE_SECONDS:
+                raise UnavailableError(trouble.format(where))
+            if not told:
+                wait = f"{PATIENCE_SECONDS:.0f} s at most"
+                logging.get("history").warning("waits", why=trouble.format(where), wait=wait)
+                told = True
         await asyncio.sleep(PAUSE_SECONDS)
 
 
