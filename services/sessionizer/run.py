@@ -7,7 +7,6 @@ HTTP end. A second signal, or a stop that takes too long, may as well be a kill:
 """
 
 import asyncio
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -210,9 +209,3 @@ def _url(host: str, address: socket.socket) -> str:
     port = address.getsockname()[1]
     name = socket.gethostname() if host in {"0.0.0.0", "::"} else host.strip("[]")  # noqa: S104
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-
-
-if __name__ == "__main__":
-    from services.common.settings import load
-
-    os._exit(run(load()))

@@ -158,7 +158,7 @@ class City:
 def city(folder: Path, brokers: int = 1) -> Iterator[City]:
     require_kafka()
     (folder / "outputs").mkdir()
-    commands = Commands(folder / "outputs", "tests.chaos.forks")
+    commands = Commands(folder / "outputs")
     made = City(folder, commands, brokers)
     try:
         yield made

@@ -19,7 +19,7 @@ def journey_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def journey_commands(journey_folder: Path) -> Iterator[Commands]:
-    made = Commands(journey_folder, "tests.journey.processes")
+    made = Commands(journey_folder)
     yield made
     made.close()
 

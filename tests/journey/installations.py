@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 
 from services.common.settings import Settings
-from tests.journey.processes import Part
 from tests.support.clickhouse_http import ClickHouseProcess
 from tests.support.commands import Commands
+from tests.support.part import Part
 
 POLICY = """
 [session]

@@ -16,9 +16,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from services.common.kafka import client_options
 from services.common.settings import Settings
 from services.common.topics import topic_name
-from tests.journey.processes import Part
 from tests.journey.street import Both
 from tests.support.commands import Commands
+from tests.support.part import Part
 from tests.support.process import eventually, free_port
 
 PARTS = ("run", "ingest", "sessionizer", "loader", "metrics-api")

@@ -75,7 +75,7 @@ async def test_stopped_continued_and_killed_workers_lose_and_double_nothing(
             first.signal(signal.SIGCONT)
             assert await asyncio.to_thread(first.wait) == FENCED, first.text()[-3000:]
             await asyncio.sleep(2)
-            second.kill()
+            second.close()
             third = hands.hire()
             await asyncio.to_thread(third.eventually, third.partitions, "the owner")
             await asyncio.sleep(2)

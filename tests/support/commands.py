@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import services.cli.main
-import services.standalone.run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,14 +32,14 @@ class Done(NamedTuple):
 class Commands:
     """Starts commands in a folder of their own, with nothing of this process's settings."""
 
-    def __init__(self, folder: Path, module: str = "tests.support.commands") -> None:
-        """Work in a folder; ``module`` is run as the process that forks."""
+    def __init__(self, folder: Path) -> None:
+        """Work in a folder."""
         self._folder = folder
         self._lock = threading.Lock()
         self._count = 0
         environ = {name: text for name, text in os.environ.items() if "WAYMARK" not in name}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", "tests.support.commands"],
             cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -141,4 +140,11 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Those who are forked have all of it already.
+    import services.ingest.run
+    import services.loader.run
+    import services.metrics_api.run
+    import services.sessionizer.run
+    import services.standalone.run
+
     main()

@@ -1,7 +1,4 @@
-"""The parts of an installation as processes of ``waymark``, forked from one that has imported all.
-
-Run as a script it is the process that forks.
-"""
+"""The parts of an installation as processes of ``waymark``, each at its own port."""
 
 import os
 import signal
@@ -10,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.commands import Commands, main
+from tests.support.commands import Commands
 from tests.support.process import eventually, free_port
 
 START_SECONDS = 120.0
@@ -83,12 +80,3 @@ class Part:
         """Return what it printed, the newest last."""
         files = [self.output.with_suffix(end) for end in (".out", ".err")]
         return "".join(file.read_text() for file in files if file.exists())[-6000:]
-
-
-if __name__ == "__main__":
-    import services.ingest.run
-    import services.loader.run
-    import services.metrics_api.run
-    import services.sessionizer.run  # noqa: F401 - forked processes have it already
-
-    main()
