@@ -28,6 +28,7 @@ from benchmarks.figures import figure
 from benchmarks.ingest_load import Load, requests
 from services.common.catalog import Catalog
 from services.common.clock import SystemClock
+from services.common.garbage import collect_seldom
 from services.common.hosts import App, Receive, Scope, Send, guard_hosts
 from services.common.metrics import Metrics
 from services.ingest.app import create_ingest, ingest_first
@@ -189,6 +190,7 @@ def serve(kind: str, folder: Path) -> None:
     socket = config.bind_socket()
     print(socket.getsockname()[1], flush=True)
     threading.Thread(target=_tell_cpu, daemon=True).start()
+    collect_seldom()  # as every process of ours that serves
     uvloop.run(uvicorn.Server(config).serve([socket]))
 
 
