@@ -16,7 +16,7 @@ from tests.journey.installations import Installation
 from tests.journey.street import Both
 from tests.support.process import eventually
 
-WAIT = 60.0
+WAIT = 120.0
 USER = "u-who-leaves"
 PHONE, LAPTOP, OTHER = "phone-who-leaves", "laptop-who-leaves", "other-who-stays"
 CART = "basket-who-leaves"
@@ -69,7 +69,7 @@ class Eraser:
         assert refused.status_code == 401, "open reads are no leave to destroy"
         headers = {"Authorization": f"Bearer {self._token}"}
         answer = httpx.delete(
-            self._url + path, params={"source": "desk"}, headers=headers, timeout=120
+            self._url + path, params={"source": "desk"}, headers=headers, timeout=WAIT
         )
         assert answer.status_code == 200, answer.text
         return dict(answer.json()["erased"])
