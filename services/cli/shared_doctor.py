@@ -12,6 +12,7 @@ import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from schemas.spans import DAY_MS
 from services.common.catalog_topic import open_catalog
 from services.common.clickhouse import open_storage
 from services.common.clock import SystemClock
@@ -36,7 +37,6 @@ from services.standalone.admin.doctor import (
 )
 
 T = TypeVar("T")
-DAY_MS = 86_400_000
 BROKER_MS = 10_000
 WORKER_SECONDS = 5.0
 LATE = "is one running (waymark sessionizer, waymark loader)? Then wait, or start more"
