@@ -19,6 +19,8 @@ from services.sessionizer.tally import Tally
 from tests.sessionizer.street import TICK, does, now_ms, street
 from tests.sessionizer.told import RULES
 
+TRANSACTION = "waymark_sessionizer_transaction_seconds"
+
 
 class Message(msgspec.Struct):
     """What the reader uses of a record."""
@@ -51,13 +53,41 @@ def record(number: int, events: int) -> bytes:
     return b"\n".join(map(msgspec.json.encode, lines))
 
 
-async def read(settings: Settings, owners: Owners, bodies: list[bytes]) -> None:
+async def read(
+    settings: Settings, owners: Owners, bodies: list[bytes], apart_s: float = 0.1
+) -> None:
     """Read records as fast as they can be folded; nothing else of the loop has its turn."""
     reader = Reader(cast("Any", None), settings, owners)
     for offset, body in enumerate(bodies):
-        at_s = now_ms() / 1000 + offset / 10  # so that events settle, and rows come
+        at_s = now_ms() / 1000 + offset * apart_s  # so that events settle, and rows come
         await reader.take(Message(0, offset, at_s, body))
     await owners.by_number[0].flush()
+
+
+def transactions(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value(f"{TRANSACTION}_count")
+
+
+async def test_many_small_records_share_a_transaction(
+    settings: Settings, owned: tuple[Owners, Metrics]
+) -> None:
+    """Read at once, a group is stored when it is full, and what is left with the flush."""
+    owners, metrics = owned
+    await read(settings, owners, [record(number, 1) for number in range(group.EVENTS + 500)])
+    assert owners.by_number[0].last == group.EVENTS + 499
+    assert transactions(metrics) == 2
+
+
+async def test_large_records_stay_within_the_bound_and_a_greater_one_goes_alone(
+    settings: Settings, owned: tuple[Owners, Metrics]
+) -> None:
+    owners, metrics = owned
+    large = group.EVENTS // 3
+    bodies = [record(number, large) for number in range(5)]
+    bodies.insert(4, record(99, group.EVENTS + 1))
+    await read(settings, owners, bodies, apart_s=60)
+    assert owners.by_number[0].last == len(bodies) - 1
+    assert transactions(metrics) == 4, "three, one, the greater one, one"
 
 
 async def test_the_loop_turns_while_records_lie_ready(
@@ -77,8 +107,7 @@ async def test_the_loop_turns_while_records_lie_ready(
     await read(settings, owners, [record(number, 400) for number in range(12)])
     turning.cancel()
     assert turns >= 12
-    stored = "waymark_sessionizer_transaction_seconds_count"
-    assert metrics.registry.get_sample_value(stored)
+    assert transactions(metrics)
 
 
 def test_bytes_bound_a_group_too() -> None:
