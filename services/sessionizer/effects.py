@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaProducer
 
+from services.common.errors import FatalError
 from services.common.kafka import client_options, worker_group
 from services.common.partitions import key_of, partition_of
 from services.common.ports import Changes, Outgoing
@@ -70,11 +71,24 @@ class Effects:
     ) -> None:
         """Store the changes in one transaction; any error leaves it open and is fatal.
 
-        ``beside`` are entries of the changelog that are no states.
+        ``beside`` are entries of the changelog that are no states. Raises ``FatalError`` where the
+        brokers have not taken it within the patience of the settings: the client itself would try
+        for ever, since a transaction's batches do not expire.
         """
+        seconds = self._settings.kafka_patience_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._transact(changes, beside or {})
+        except TimeoutError as error:
+            raise FatalError(
+                f"Kafka has not taken what partition {self._number} stores within {seconds} s "
+                "(WAYMARK_KAFKA_PATIENCE_SECONDS)"
+            ) from error
+
+    async def _transact(self, changes: Changes, beside: Mapping[bytes, bytes | None]) -> None:
         await self._producer.begin_transaction()
         targets = self._targets(changes)
-        targets[self._states] += (beside or {}).items()
+        targets[self._states] += beside.items()
         sending = [
             self._send(target, records, changes.meta.clock_ms)
             for target, records in targets.items()

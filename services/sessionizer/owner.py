@@ -118,8 +118,13 @@ class Owner:
 
     @property
     def due(self) -> bool:
-        """Tell whether the group has waited long enough."""
-        return self._group.due
+        """Tell whether the group has waited long enough, or what was to be stored has failed.
+
+        Where brokers are away no record comes any more, and ``store`` has to raise it all the same.
+        """
+        task = self._under_way
+        failed = task is not None and task.done() and task.exception() is not None
+        return failed or self._group.due
 
     @property
     def waiting_seconds(self) -> float:
