@@ -1,5 +1,6 @@
 """TLS and logging in, against a broker that has such listeners."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from services.common.kafka import client_options
 from services.common.settings import Settings
 from services.common.topics import ensure_topics
 from services.ingest.kafka_publisher import KafkaPublisher
+from tests.sessionizer.street import street, visit
+from tests.sessionizer.told import exact
+from tests.sessionizer.workers import crew
 from tests.support.certificates import Authority
 from tests.support.kafka import read_all, running, settings_for
 from tests.support.kafka_load import outgoing
@@ -104,6 +108,20 @@ async def test_over_tls_with_a_certificate_of_our_own(doors: Doors) -> None:
 async def test_logging_in_by_scram_over_tls(doors: Doors, mechanism: str) -> None:
     given = {"kafka_security": "sasl_ssl", "kafka_ca": doors.authority.ca} | login(mechanism)
     await round_trip(doors.settings("scram", **given))
+
+
+async def test_a_worker_logs_in_over_tls_as_well(doors: Doors, tmp_path: Path) -> None:
+    """Its group, fetches and commits are Faust's own, which is told of both in its own words."""
+    given = {"kafka_security": "sasl_ssl", "kafka_ca": doors.authority.ca, "kafka_partitions": 2}
+    settings = doors.settings("scram", **given, **login("SCRAM-SHA-512"))
+    async with street(settings) as here:
+        with crew(settings, tmp_path) as hands:
+            worker = hands.hire()
+            await asyncio.to_thread(worker.wait_ready)
+            await here.send(*visit(3), *visit(7))
+            await exact(settings, here.sent)
+            assert await asyncio.to_thread(worker.stop) == 0, worker.text()[-3000:]
+            assert PASSWORD not in worker.text()
 
 
 async def test_logging_in_by_scram_without_tls(doors: Doors) -> None:
