@@ -100,6 +100,20 @@ def wait_applied(some: Sequence[Part], wanted: int) -> tuple[float, float, float
         time.sleep(0.2)
 
 
+def until_owned(some: Sequence[Part], partitions: int, seconds: float) -> None:
+    """Wait until these workers are ready, fold all partitions, and none of them is idle."""
+    until = time.monotonic() + seconds
+    while True:
+        for each in some:
+            each.wait_ready()
+        owned = [each.count(APPLIED) for each in some]
+        if sum(owned) == partitions and all(owned):
+            return
+        if time.monotonic() > until:
+            raise FailedError(f"the workers own {owned} of {partitions} partitions")
+        time.sleep(0.2)
+
+
 async def write(bench: Bench, prefix: str, events: int) -> Log:
     """Write a shop's events as ingest would have written them, then give the clock to the broker.
 

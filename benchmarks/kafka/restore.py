@@ -15,6 +15,7 @@ from benchmarks.core_shop import START_MS, lines
 from benchmarks.kafka.bench import Bench, say
 from benchmarks.kafka.build import NeedsError
 from benchmarks.kafka.feed import Writer
+from benchmarks.kafka.fold import until_owned
 from benchmarks.kafka.parts import needs, part
 from benchmarks.kafka.process import FailedError
 from benchmarks.kafka.rows import Row, missing
@@ -28,6 +29,7 @@ PREFIX = "restore"
 ASKED = "≤ 15 s after the group notices"
 SESSION_SECONDS = 10.0
 """What the group takes to notice, as the workers are set."""
+LIVE_SECONDS = 180.0
 
 
 def run(bench: Bench) -> None:
@@ -50,7 +52,8 @@ def _measure(bench: Bench, what: str) -> Row:
         first.process.kill()
         killed = time.monotonic()
         with part(bench, "sessionizer", PREFIX, label="-second") as second:
-            second.wait_ready(180.0)
+            second.wait_ready(LIVE_SECONDS)
+            until_owned([second], bench.partitions, LIVE_SECONDS)
             whole = time.monotonic() - killed
     after = max(whole - SESSION_SECONDS, 0.0)
     other = f"{after:.1f} s after the group notices; {whole:.1f} s from the kill"
