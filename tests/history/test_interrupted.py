@@ -35,6 +35,7 @@ def test_an_interrupted_rebuild_says_what_it_waits_for_and_leaves_no_task_behind
             WAYMARK_WRITE_KEYS="shop=a-key-of-the-shop",
         )
         errors = output.with_suffix(".err")
+        eventually(errors.exists, 90)
         eventually(lambda: "waits for the workers" in errors.read_text(), 90)
         os.kill(pid, signal.SIGINT)
         assert commands.wait(pid) == INTERRUPTED, errors.read_text()

@@ -14,10 +14,17 @@ NAMELESS = {"nameless-0": ("session", session_id), "nameless-1": ("cart", cart_i
 
 
 def rows(of: Installation) -> dict[str, list[dict[str, Any]]]:
-    """Return every list of every source, each row without what is its installation's own."""
+    """Return every list of every source, each row without what is its installation's own.
+
+    Records of the log that nobody could read have no source; only Kafka's log can have such.
+    """
     return {
         f"{source}/{kind}": sorted(
-            (_plain(row) for row in of.rows(f"/v1/{kind}", source=source, **_everything(kind))),
+            (
+                _plain(row)
+                for row in of.rows(f"/v1/{kind}", source=source, **_everything(kind))
+                if row.get("source", source)
+            ),
             key=plain,
         )
         for source in ("shop", "outlet")
