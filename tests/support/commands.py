@@ -96,6 +96,8 @@ RUNNING = 1_000
 
 
 def child(order: dict[str, Any]) -> int:
+    # Where the tests run in a shell's background, SIGINT is ignored, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(order["folder"])
     for number, end in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{order['output']}.{end}", os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
