@@ -12,7 +12,7 @@ from services.standalone.folder import Folder
 from tests.standalone.test_kill import Load, check_exactly
 from tests.support.process import Waymark
 
-REBUILDS = 4
+REBUILDS = 2
 
 
 def test_visits_that_close_while_rebuilds_run_are_counted_once_and_as_they_were(
