@@ -66,11 +66,11 @@ class CatalogLink:
         self._thread.start()
         try:
             self._opened.result(OPEN_SECONDS)
-        except BaseException as error:  # Ctrl-C too
+        except FutureTimeoutError as error:
             self.close()
-            if isinstance(error, FutureTimeoutError):
-                said = f"Kafka did not tell the catalog in {OPEN_SECONDS} s"
-                raise UnavailableError(said) from error
+            raise UnavailableError(f"Kafka did not tell the catalog in {OPEN_SECONDS} s") from error
+        except BaseException:  # Ctrl-C too: nobody else could end the thread
+            self.close()
             raise
 
     def write(self, make: Callable[[], Changes], seconds: float = WRITE_SECONDS) -> None:
