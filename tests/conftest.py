@@ -8,6 +8,7 @@ import pytest
 
 from deploy.kafka.broker import Broker
 from services.common.settings import Settings
+from tests.support.commands import Commands
 from tests.support.kafka import running, settings_for
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -29,9 +30,21 @@ def chdb_dsn(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """Return what runs ``waymark``; it imports once for all tests."""
+    made = Commands(tmp_path_factory.mktemp("commands"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a real broker, started when the first test asks for it."""
-    with running(tmp_path_factory.mktemp("kafka")) as broker:
+    """Return the address of a real broker, started when the first test asks for it.
+
+    It looks every second for transactions that last too long, for whoever waits for its abort.
+    """
+    fast = {"transaction_abort_timed_out_transaction_cleanup_interval_ms": "1000"}
+    with running(tmp_path_factory.mktemp("kafka"), **fast) as broker:
         yield broker.address
 
 

@@ -130,8 +130,9 @@ class Settings(BaseSettings):
     kafka_patience_seconds: int = Field(
         40,
         ge=1,
+        le=900,  # more is more than brokers let a transaction last (transaction.max.timeout.ms)
         description="Seconds a worker's write may wait for brokers before it ends itself, to be "
-        "started again.",
+        "started again; brokers abort what it left open after as long.",
     )
     kafka_keep_hours: int = Field(
         168, ge=1, description="Hours that events and rows stay in Kafka, whoever has read them."

@@ -49,12 +49,15 @@ class Effects:
             table: (topic_name(settings, topic), number) for table, topic in TOPIC_OF_TABLE.items()
         }
         self._events = topic_name(settings, "events")
+        patience_ms = settings.kafka_patience_seconds * 1_000
         self._producer = AIOKafkaProducer(
             **client_options(settings),
             transactional_id=f"{worker_group(settings)}-{number}",
             # With a linger, a second batch for a partition would wait that long for its turn.
             linger_ms=0,
-            request_timeout_ms=settings.kafka_patience_seconds * 1_000,
+            request_timeout_ms=patience_ms,
+            # It begins on the brokers after it does here: ``write`` always gives up first.
+            transaction_timeout_ms=patience_ms,
             max_batch_size=BATCH_BYTES,
         )
 

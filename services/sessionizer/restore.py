@@ -25,6 +25,9 @@ WAIT_MS = 200
 STUCK_SECONDS = 30.0
 """A restore that gets nothing for so long fails loudly; the next start tries again."""
 AGAIN_SECONDS = 0.05
+ABORT_SECONDS = 20.0
+"""What an abort takes beyond a transaction's time: brokers look for such ones every 10 s
+(``transaction.abort.timed.out.transaction.cleanup.interval.ms``), and then write the markers."""
 
 Told = Callable[[int, int, int], None]
 """Told while restoring: partition, offset reached, offset to reach."""
@@ -130,9 +133,12 @@ async def settled_ends(settings: Settings, name: Name, numbers: Iterable[int]) -
     """Return the end of each partition of a topic, once no transaction is open on any of them.
 
     A commit is answered before its marker is written. A marker that comes later would be one more
-    offset to wait for, and no record. Raises ``UnavailableError`` where one does not come.
+    offset to wait for, and no record. What an owner left open is aborted when its successor's
+    producer starts, before this; whatever else is open is aborted by the brokers in its time, and
+    so waited for. Raises ``UnavailableError`` where it stays open for longer.
     """
-    wanted, until = list(numbers), time.monotonic() + STUCK_SECONDS
+    seconds = settings.kafka_patience_seconds + ABORT_SECONDS
+    wanted, until = list(numbers), time.monotonic() + seconds
     while True:
         ends = await ends_of(settings, name, wanted)
         stable = await ends_of(settings, name, wanted, isolation_level="read_committed")
@@ -141,8 +147,8 @@ async def settled_ends(settings: Settings, name: Name, numbers: Iterable[int]) -
             return ends
         if time.monotonic() > until:
             raise UnavailableError(
-                f"{topic_name(settings, name)} {open_}: a transaction stays open "
-                f"for {STUCK_SECONDS:.0f} s"
+                f"{topic_name(settings, name)} {open_}: a transaction stays open for "
+                f"{seconds:.0f} s, and brokers should have aborted it"
             )
         await asyncio.sleep(AGAIN_SECONDS)
 

@@ -11,13 +11,17 @@ from aiokafka.errors import ProducerFenced
 
 from services.common.errors import FatalError
 from services.common.kafka import client_options
+from services.common.metrics import Metrics
 from services.common.partitions import key_of, partition_of
 from services.common.ports import Changes, Outgoing, PartitionMeta
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name
+from services.sessionizer.core.policy import SourceRules, Time
 from services.sessionizer.effects import BATCH_BYTES, META_KEY, Effects
+from services.sessionizer.owners import Owners
 from services.sessionizer.restore import ends_of, restore, settled_ends
 from services.sessionizer.states import States
+from services.sessionizer.tally import Tally
 from tests.support.kafka import read_all
 
 
@@ -95,6 +99,29 @@ async def test_an_end_is_told_once_its_transaction_has_its_marker(settings: Sett
         assert not asking.done()
         await effects._producer.commit_transaction()
         assert await asking == {0: before + 1, 1: 0}
+
+
+async def test_what_nobody_takes_over_is_waited_for_until_the_brokers_abort_it(
+    settings: Settings,
+) -> None:
+    topic = topic_name(settings, "states")
+    stranger = AIOKafkaProducer(
+        **client_options(settings),
+        transactional_id=f"{settings.kafka_prefix}.stranger",
+        transaction_timeout_ms=1_000,
+    )
+    await stranger.start()
+    await stranger.begin_transaction()
+    await stranger.send_and_wait(topic, b"9", b"shop\x1fa", partition=0)
+    open_ = (await ends_of(settings, "states", [0]))[0]
+    owners = Owners(settings, lambda _: SourceRules(), Time(), Tally(Metrics()))
+    await owners.assign([0], 1)
+    assert owners.changelog_end(0) == open_ + 1  # the abort's marker
+    await owners.close()
+    await owners.stop()
+    found = await restore(settings, [0], silent)
+    assert found[0].states == {}
+    await stranger.stop()
 
 
 async def test_a_transaction_holds_rows_and_forwards_too(settings: Settings) -> None:
