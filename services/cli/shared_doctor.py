@@ -4,20 +4,21 @@ What needs the brokers is only looked at where they answer: else one finding say
 """
 
 import asyncio
+import time
 from collections.abc import Coroutine, Iterable
 from contextlib import closing
 from typing import Any, TypeVar
 
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from schemas.spans import DAY_MS
 from services.common.catalog_topic import open_catalog
 from services.common.clickhouse import open_storage
 from services.common.clock import SystemClock
 from services.common.errors import RetryableError, UnavailableError
-from services.common.kafka import client_options
+from services.common.kafka import client_options, loader_group, worker_group
 from services.common.policy_file import policy_of
 from services.common.settings import Settings
 from services.common.topics import wrong_topics
@@ -38,6 +39,7 @@ from services.standalone.admin.doctor import (
 
 T = TypeVar("T")
 BROKER_MS = 10_000
+AGAIN_SECONDS = 0.2
 WORKER_SECONDS = 5.0
 LATE = "is one running (waymark sessionizer, waymark loader)? Then wait, or start more"
 MISSING = "start waymark sessionizer, or wait while the partitions move"
@@ -62,6 +64,7 @@ def _on_kafka(settings: Settings) -> Iterable[Check]:
         return
     yield guarded("keys", lambda: _keys(settings))
     yield guarded("pipeline", lambda: _pipeline(settings))
+    yield guarded("members", lambda: _members(settings))
     yield guarded("partitions", lambda: _partitions(settings))
 
 
@@ -136,6 +139,45 @@ def _pipeline(settings: Settings) -> Check:
             await hops.close()
 
     return _asked(settings, look())
+
+
+def _members(settings: Settings) -> Check:
+    async def ask() -> dict[str, int]:
+        admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=BROKER_MS)
+        try:
+            await admin.start()
+            groups = {"sessionizer": worker_group(settings), "loader": loader_group(settings)}
+            return {part: await _joined(admin, group) for part, group in groups.items()}
+        finally:
+            await admin.close()
+
+    found = _asked(settings, ask())
+    message = ", ".join(f"{part}: {count} members" for part, count in found.items())
+    gone = [f"waymark {part}" for part, count in found.items() if not count]
+    if gone:
+        return Check("members", "wrong", message, f"start {' and '.join(gone)}", {"members": found})
+    return Check("members", "ok", message, "", {"members": found})
+
+
+async def _joined(admin: AIOKafkaAdminClient, group: str) -> int:
+    """Return how many members a group has; 0 where there is none of this name."""
+    until = time.monotonic() + BROKER_MS / 1_000
+    while True:
+        try:
+            return await _members_of(admin, group)
+        except KafkaError as error:  # its coordinator moves, or is being made
+            if not error.retriable or time.monotonic() > until:
+                raise
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _members_of(admin: AIOKafkaAdminClient, group: str) -> int:
+    # One group a question: aiokafka reads the first of an answer, and loses its way in the next.
+    (answer,) = await admin.describe_consumer_groups([group])
+    code, _, _, _, _, members, *_ = answer.groups[0]
+    if code:
+        raise for_code(code)(f"group {group}")
+    return len(members)
 
 
 def _partitions(settings: Settings) -> Check:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from services.common.kafka import client_options
+from services.common.kafka import client_options, loader_group
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name
 from services.loader.warehouse import migrate_server
@@ -16,13 +17,6 @@ from tests.support.commands import Commands
 from tests.support.process import free_port
 
 PASSWORD = "do-not-show-me"
-
-
-@pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    made = Commands(tmp_path_factory.mktemp("doctor"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +100,19 @@ async def test_no_worker_no_ingest_and_no_tables_are_named(
     found = await asyncio.to_thread(
         wrong, commands, kafka_settings, WAYMARK_CLICKHOUSE=migrated.clickhouse
     )
-    assert list(found) == ["keys", "partitions"]
+    assert list(found) == ["keys", "members", "partitions"]
+    assert found["members"]["message"] == "sessionizer: 0 members, loader: 0 members"
+    assert found["members"]["do"] == "start waymark sessionizer and waymark loader"
     assert "no ingest has run" in found["keys"]["message"]
     assert found["partitions"]["facts"]["missing"] == list(range(kafka_settings.kafka_partitions))
+    loader = AIOKafkaConsumer(
+        topic_name(kafka_settings, "events"),
+        **client_options(kafka_settings),
+        group_id=loader_group(kafka_settings),
+    )
+    await loader.start()
     empty = await asyncio.to_thread(wrong, commands, kafka_settings, WAYMARK_CLICKHOUSE=storage)
+    await loader.stop()
     assert "storage" in empty
+    assert empty["members"]["facts"] == {"members": {"sessionizer": 0, "loader": 1}}
+    assert empty["members"]["do"] == "start waymark sessionizer"

@@ -145,8 +145,8 @@ async def test_doctor_finds_the_whole_installation_well(shop: Shop) -> None:
     checks = {check["name"]: check for check in report["checks"]}
     assert report["well"], report
     assert list(checks) == [
-        *("settings", "brokers", "topics", "keys", "pipeline", "partitions", "storage"),
-        "dead letters",
+        *("settings", "brokers", "topics", "keys", "pipeline", "members", "partitions"),
+        *("storage", "dead letters"),
     ]
     assert checks["brokers"]["facts"] == {"brokers": [shop.settings.kafka]}
     assert "well" in checks["keys"]["facts"]["sources"]
