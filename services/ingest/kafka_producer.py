@@ -9,7 +9,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.common import logging
@@ -83,6 +83,10 @@ class Producer:
         flight.add_done_callback(partial(self._judge, line))
         return flight
 
+    def leader(self, topic: str, partition: int) -> int | None:
+        """Return the broker that a batch for a partition goes to; None where it is not known."""
+        return self._now.leader(topic, partition) if self._now is not None else None
+
     def _judge(self, line: "_Connection", flight: Flight) -> None:
         error = None if flight.cancelled() else flight.exception()
         if error is not None:
@@ -136,6 +140,11 @@ class _Connection:
         self._flights.add(flight)
         flight.add_done_callback(self._flights.discard)
         return flight
+
+    def leader(self, topic: str, partition: int) -> int | None:
+        cluster = self._client.client.cluster
+        found: int | None = cluster.leader_for_partition(TopicPartition(topic, partition))
+        return found
 
     async def end(self) -> None:
         """Stop the client; what is unanswered then is cancelled, so that nobody waits for it."""

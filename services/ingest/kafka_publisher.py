@@ -5,6 +5,9 @@ Rules of this file:
 - Whoever is told "durable" is told so after every in-sync copy has it (acks=all, idempotent).
 - Requests gather for ``GATHER_SECONDS`` at least and go as one record a partition; a partition has
   one batch on its way at most (``lanes``).
+- While a request to a broker is on its way, the other partitions that it leads gather too. The
+  client sends a broker one request at a time: a batch handed over meanwhile would wait there, and
+  what comes after it for two answers more. A broker slower than ``HOLD_SECONDS`` is not waited for.
 - Nobody waits longer than ``PATIENCE_SECONDS``. A partition whose batch is unanswered for
   ``STUCK_SECONDS`` refuses at once; the batch on its way is the probe that opens it again.
 - Where nothing has been answered that long, every partition refuses, also those not tried since: a
@@ -34,6 +37,7 @@ from services.ingest.lanes import Lane, Request, Share, one_record, record_a_lin
 TICK = b'{"type":"__tick"}'
 TICK_SECONDS = 1.0
 GATHER_SECONDS = 0.005
+HOLD_SECONDS = 0.1
 PATIENCE_SECONDS = 1.2
 STUCK_SECONDS = 0.8
 BEHIND_SECONDS = 0.4
@@ -68,6 +72,7 @@ class KafkaPublisher:
         self._events = [Lane(events, n, one_record) for n in every]
         self._letters = [Lane(letters, n, record_a_line) for n in every]
         self._ready: dict[Lane, None] = {}
+        self._flying: set[Lane] = set()
         self._wake = asyncio.Event()
         self._accepting = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -189,21 +194,29 @@ class KafkaPublisher:
 
     async def _flush(self) -> None:
         now, sent = asyncio.get_running_loop().time(), 0
-        while self._ready and sent < FLUSH_BYTES:
-            lane = next(iter(self._ready))
-            del self._ready[lane]
-            shares = lane.take(RECORD_BYTES, now)
-            if not shares:
-                continue
-            sent += sum([share.size for share in shares])
-            try:
-                flight = await self._producer.send(lane.topic, lane.partition, lane.build(shares))
-            except UnavailableError as error:
-                self._lost(lane, error)
-            else:
-                flight.add_done_callback(partial(self._landed, lane))
-        if self._ready:
-            self._wake.set()
+        busy = {lane.leader for lane in self._flying if lane.away_for(now) < HOLD_SECONDS}
+        for lane in list(self._ready):
+            if sent >= FLUSH_BYTES:
+                self._wake.set()
+                break
+            lane.leader = self._producer.leader(lane.topic, lane.partition)
+            if lane.leader not in busy:
+                del self._ready[lane]
+                sent += await self._send(lane, now)
+
+    async def _send(self, lane: Lane, now: float) -> int:
+        """Send what waits for a lane as one batch; return its bytes."""
+        shares = lane.take(RECORD_BYTES, now)
+        if not shares:
+            return 0
+        self._flying.add(lane)
+        try:
+            flight = await self._producer.send(lane.topic, lane.partition, lane.build(shares))
+        except UnavailableError as error:
+            self._lost(lane, error)
+        else:
+            flight.add_done_callback(partial(self._landed, lane))
+        return sum([share.size for share in shares])
 
     def _landed(self, lane: Lane, flight: asyncio.Future[Any]) -> None:
         error = None if flight.cancelled() else flight.exception()
@@ -216,18 +229,24 @@ class KafkaPublisher:
         self.append_ms = max(self.append_ms, append_ms)
         if self._metrics is not None:
             self._metrics.observe("waymark_log_append_seconds", now - lane.sent_at)
-        for share in lane.land(now):
-            self.bytes -= share.size
+        for share in self._land(lane, now):
             if share.request is not None:
                 share.request.landed(append_ms)
-        self._is_ready(lane)
 
     def _lost(self, lane: Lane, error: RetryableError) -> None:
-        for share in lane.land(asyncio.get_running_loop().time()):
-            self.bytes -= share.size
+        for share in self._land(lane, asyncio.get_running_loop().time()):
             if share.request is not None:
                 share.request.fail(UnavailableError(str(error)))
+
+    def _land(self, lane: Lane, now: float) -> list[Share]:
+        """Return what was on its way; the next of this lane, and those that it held, may go."""
+        landed = lane.land(now)
+        self._flying.discard(lane)
+        self.bytes -= sum([share.size for share in landed])
         self._is_ready(lane)
+        if self._ready:
+            self._wake.set()
+        return landed
 
     # -- time
 
@@ -244,6 +263,8 @@ class KafkaPublisher:
             self._silent = any(lane.sent_at > self._answered_at for lane in stuck)
             if self._accepting and not self._producer.trouble:
                 self._tick(now)
+            if self._ready:  # held by a broker that is slow
+                self._wake.set()
 
     def _tick(self, now: float) -> None:
         for lane in self._events:

@@ -55,13 +55,17 @@ class Share:
 class Lane:
     """The queue of one partition of a topic. ``build`` makes records of shares."""
 
-    __slots__ = ("build", "flying", "partition", "sent_at", "topic", "waiting", "written_at")
+    __slots__ = (
+        "build", "flying", "leader", "partition", "sent_at", "topic", "waiting", "written_at",
+    )  # fmt: skip
 
     def __init__(self, topic: str, partition: int, build: Build) -> None:
         """Start empty."""
         self.topic = topic
         self.partition = partition
         self.build = build
+        self.leader: int | None = None
+        """The broker that its batch went to, or would go to; None where none is known."""
         self.waiting: deque[Share] = deque()
         self.flying: list[Share] = []
         self.sent_at = 0.0
