@@ -23,4 +23,5 @@ until curl -fsS "http://127.0.0.1:8081/v1/events?source=shop" -H "Authorization:
   [ $(($(date +%s) - at)) -lt 120 ] || { echo "the event is not in storage" >&2; exit 1; }
   sleep 1
 done
+curl -fsS -X DELETE "http://127.0.0.1:8081/v1/visitors/try-$at?source=shop" -H "Authorization: Bearer $READ_TOKEN"
 echo "compose works"

@@ -24,7 +24,9 @@ from services.common.errors import InvalidError
 PREFIX = "WAYMARK_"
 TEST_PREFIXES = ("WAYMARK_TEST_", "WAYMARK_REQUIRE_")
 """Variables that steer the project's own tests; they may stand in any environment."""
-SECRET = frozenset({"write_keys", "read_tokens", "kafka_password", "clickhouse"})
+SECRET = frozenset(
+    {"write_keys", "read_tokens", "kafka_password", "clickhouse", "clickhouse_eraser"}
+)
 """Settings whose value is never repeated in a message."""
 
 
@@ -141,6 +143,12 @@ class Settings(BaseSettings):
         "",
         repr=False,
         description="ClickHouse, `http(s)://user:password@host:8123/db`; empty: the embedded one.",
+    )
+    clickhouse_eraser: str = Field(
+        "",
+        repr=False,
+        description="The same as a user who may delete: the metrics API erases persons with it; "
+        "empty: with `WAYMARK_CLICKHOUSE`.",
     )
     clickhouse_cluster: str = Field(
         "", description="Name of the ClickHouse cluster; empty: a single server."

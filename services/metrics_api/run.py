@@ -94,7 +94,8 @@ def create_part(
 
     @cache
     def unlimited() -> ClickHouse:
-        return open_storage(settings.clickhouse, create=False, cluster=cluster)
+        dsn = settings.clickhouse_eraser or settings.clickhouse
+        return open_storage(dsn, create=False, cluster=cluster)
 
     @asynccontextmanager
     async def around() -> AsyncIterator[None]:

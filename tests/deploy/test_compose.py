@@ -8,10 +8,19 @@ import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
 
 from deploy.env import SECRETS
-from tests.deploy.files import COMPOSE, PORTS, ROOT, load, part_of, services
+from tests.deploy.files import COMPOSE, DEPLOY, PORTS, ROOT, load, part_of, services
 
 SERVICES = services()
 OURS = {name: one for name, one in SERVICES.items() if part_of(one)}
+ONCE = {"migrate"}
+"""What does its work and ends."""
+LASTING = SERVICES.keys() - ONCE
+STORAGE = {
+    "migrate": {"WAYMARK_CLICKHOUSE": "owner"},
+    "loader": {"WAYMARK_CLICKHOUSE": "loader"},
+    "metrics-api": {"WAYMARK_CLICKHOUSE": "reader", "WAYMARK_CLICKHOUSE_ERASER": "eraser"},
+}
+"""As whom a part is known to storage; the others do not know it."""
 
 
 def test_it_is_what_the_compose_specification_allows() -> None:
@@ -20,7 +29,7 @@ def test_it_is_what_the_compose_specification_allows() -> None:
 
 
 def test_it_has_every_part_and_two_sessionizers() -> None:
-    parts = sorted(part_of(one) for one in OURS.values())
+    parts = sorted(part_of(OURS[name]) for name in OURS.keys() - ONCE)
     assert parts == ["ingest", "loader", "metrics-api", "sessionizer", "sessionizer"]
 
 
@@ -28,8 +37,8 @@ def test_it_has_every_part_and_two_sessionizers() -> None:
 def test_a_service_is_pinned_healthy_limited_and_restarted(name: str) -> None:
     service = SERVICES[name]
     assert re.search(r":v?\d+\.\d+\.\d+", service["image"]), "an image without a release"
-    assert service["healthcheck"]["test"]
-    assert service["restart"] == "unless-stopped"
+    assert ("healthcheck" in service) == (name in LASTING)
+    assert service["restart"] == ("on-failure" if name in ONCE else "unless-stopped")
     limits = service["deploy"]["resources"]["limits"]
     assert limits["memory"]
     assert limits["cpus"]
@@ -51,8 +60,8 @@ def test_neither_log_nor_storage_is_published() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_waits_for_the_health_of_what_it_needs(name: str) -> None:
     for needed, how in SERVICES[name].get("depends_on", {}).items():
-        assert how == {"condition": "service_healthy"}
-        assert "healthcheck" in SERVICES[needed]
+        done = "service_completed_successfully" if needed in ONCE else "service_healthy"
+        assert how == {"condition": done}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -65,6 +74,26 @@ def test_a_part_runs_confined(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
+def test_a_part_is_known_to_storage_as_the_least_it_needs(name: str) -> None:
+    environment = OURS[name]["environment"]
+    found = {key: value for key, value in environment.items() if "CLICKHOUSE" in key}
+    assert found == {
+        key: f"http://waymark_{user}:${{CLICKHOUSE_{user.upper()}_PASSWORD:?run: make env}}"
+        "@clickhouse:8123/waymark"
+        for key, user in STORAGE.get(name, {}).items()
+    }
+
+
+def test_storage_has_these_users_and_their_passwords() -> None:
+    text = (DEPLOY / "clickhouse/users.xml").read_text()
+    users = {user for some in STORAGE.values() for user in some.values()}
+    named = dict(re.findall(r'<waymark_(\w+)>\s*<password from_env="(\w+)"/>', text))
+    assert named == {user: f"CLICKHOUSE_{user.upper()}_PASSWORD" for user in users}
+    given = SERVICES["clickhouse"]["environment"]
+    assert given == {name: f"${{{name}:?run: make env}}" for name in named.values()}
+
+
+@pytest.mark.parametrize("name", OURS.keys() - ONCE)
 def test_a_part_listens_where_its_check_and_the_others_look(name: str) -> None:
     service, port = OURS[name], PORTS[part_of(OURS[name])]
     assert service["environment"]["WAYMARK_PORT"] == str(port)
@@ -83,7 +112,7 @@ def test_every_volume_is_declared_and_used() -> None:
     assert named == set(load(COMPOSE)["volumes"])
 
 
-def test_every_folder_mounted_is_there() -> None:
+def test_everything_mounted_is_there() -> None:
     mounted = [
         volume.partition(":")[0]
         for service in SERVICES.values()
@@ -91,7 +120,7 @@ def test_every_folder_mounted_is_there() -> None:
         if volume.startswith("./")
     ]
     assert mounted
-    assert all((ROOT / path).is_dir() for path in mounted)
+    assert all((ROOT / path).exists() for path in mounted)
 
 
 def test_nothing_starts_without_the_secrets_and_none_is_written_here() -> None:

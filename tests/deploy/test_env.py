@@ -28,18 +28,28 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_what_is_there_stays_and_what_it_lacks_is_added(tmp_path: Path, end: str) -> None:
     path = tmp_path / ".env"
-    path.write_text("GRAFANA_PASSWORD=mine\n")
-    assert not env.write(path)
-    assert path.read_text() == "GRAFANA_PASSWORD=mine\n"
+    path.write_text(f"BIND=0.0.0.0\nGRAFANA_PASSWORD=mine{end}")
+    assert set(env.write(path)) == env.SECRETS.keys() - {"GRAFANA_PASSWORD"}
+    found = values(path.read_text())
+    assert found["GRAFANA_PASSWORD"] == "mine"
+    assert found.keys() == {"BIND", *env.SECRETS}
+    before = path.read_text()
+    assert env.write(path) == []
+    assert path.read_text() == before
 
 
 def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert env.main(tmp_path / ".env") == 0
     assert "docker compose up" in capsys.readouterr().out
     assert env.main(tmp_path / ".env") == 0
-    assert "stays" in capsys.readouterr().out
+    assert "is there already" in capsys.readouterr().out
+    older = tmp_path / ".env-of-before"
+    older.write_text("READ_TOKEN=rt_1\n")
+    assert env.main(older) == 0
+    assert "new values for CLICKHOUSE_OWNER_PASSWORD, " in capsys.readouterr().out
 
 
 def test_the_values_are_settings_that_the_parts_take() -> None:
@@ -47,7 +57,7 @@ def test_the_values_are_settings_that_the_parts_take() -> None:
     settings = load({
         "WAYMARK_WRITE_KEYS": f"shop={drawn['WRITE_KEY']}",
         "WAYMARK_READ_TOKENS": drawn["READ_TOKEN"],
-        "WAYMARK_CLICKHOUSE": f"http://waymark:{drawn['CLICKHOUSE_PASSWORD']}@clickhouse:8123/waymark",
+        "WAYMARK_CLICKHOUSE": f"http://waymark_reader:{drawn['CLICKHOUSE_READER_PASSWORD']}@clickhouse:8123/waymark",
     })  # fmt: skip
     assert settings.write_keys == (f"shop={drawn['WRITE_KEY']}",)
 

@@ -5,7 +5,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from tests.deploy.files import DEPLOY, PORTS, load, manifests, workloads
+from tests.deploy.files import DEPLOY, PORTS, load, manifests, texts, workloads
 
 VERSIONS = ("1.33", kubernetes_validate.latest_version())
 MANIFESTS = manifests()
@@ -71,8 +71,40 @@ def test_no_secret_is_written_out() -> None:
     assert "Secret" not in {one["kind"] for one in MANIFESTS}
     for _, container in WORKLOADS:
         by_name = {one["name"]: one for one in container["env"]}
-        for name in ("WAYMARK_CLICKHOUSE", "WAYMARK_WRITE_KEYS", "WAYMARK_READ_TOKENS"):
+        for name in ("WAYMARK_WRITE_KEYS", "WAYMARK_READ_TOKENS"):
             assert by_name[name]["valueFrom"]["secretKeyRef"]["name"] == "waymark"
+
+
+def test_a_part_is_known_to_storage_as_the_least_it_needs() -> None:
+    known = {
+        container["name"]: {
+            one["name"]: one["valueFrom"]["secretKeyRef"]["key"]
+            for one in container["env"]
+            if "CLICKHOUSE" in one["name"]
+        }
+        for workload, _ in WORKLOADS
+        for kind in ("containers", "initContainers")
+        for container in workload["spec"]["template"]["spec"].get(kind, ())
+    }
+    eraser = {"WAYMARK_CLICKHOUSE_ERASER": "clickhouse-eraser"}
+    assert known == {
+        "ingest": {},
+        "sessionizer": {},
+        "migrate": {"WAYMARK_CLICKHOUSE": "clickhouse-owner"},
+        "loader": {"WAYMARK_CLICKHOUSE": "clickhouse-loader"},
+        "metrics-api": {"WAYMARK_CLICKHOUSE": "clickhouse-reader", **eraser},
+    }
+    (settings,) = [one for one in texts() if one[0].endswith("10-settings.yaml")]
+    for key in {key for some in known.values() for key in some.values()}:
+        assert f"--from-literal={key}=" in settings[1]
+
+
+def test_tables_are_made_in_the_image_and_confinement_of_the_loader() -> None:
+    ((workload, loader),) = [one for one in WORKLOADS if one[1]["name"] == "loader"]
+    (first,) = workload["spec"]["template"]["spec"]["initContainers"]
+    assert first["args"] == ["migrate"]
+    for key in ("image", "securityContext", "volumeMounts", "envFrom"):
+        assert first[key] == loader[key]
 
 
 def test_a_worker_is_reached_by_its_own_name() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from services.common.metrics import SPECS
 from services.common.settings import Settings
-from tests.deploy.files import DEPLOY, PORTS, ROOT, load, services, texts
+from tests.deploy.files import DEPLOY, PORTS, ROOT, load, part_of, services, texts
 
 SETTING = re.compile(r"\bWAYMARK_[A-Z_]*[A-Z]\b")
 KNOWN_SETTINGS = {f"WAYMARK_{name.upper()}" for name in Settings.model_fields}
@@ -78,7 +78,7 @@ def test_prometheus_looks_where_the_parts_listen() -> None:
     there = {
         f"{name}:{PORTS[one['command'][0]]}"
         for name, one in services().items()
-        if one["image"].startswith("waymark:")
+        if part_of(one) in PORTS
     }
     assert looked == there
 
@@ -104,6 +104,8 @@ def test_units_and_proxy_name_the_ports_of_the_parts() -> None:
         assert f"ExecStart=/opt/waymark/bin/waymark {part}\n" in text
         shown = "%i" if part == "sessionizer" else str(port)
         assert f"Environment=WAYMARK_PORT={shown}\n" in text
+        own = f"EnvironmentFile=/etc/waymark/{part}.env\n"
+        assert (own in text) == (part in {"loader", "metrics-api"}), "storage is theirs alone"
     proxied = re.findall(
         r"reverse_proxy 127\.0\.0\.1:(\d+)", (DEPLOY / "proxy/Caddyfile").read_text()
     )
