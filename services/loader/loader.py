@@ -27,11 +27,10 @@ from services.common.metrics import Metrics
 from services.common.ports import Sink
 from services.loader.batch import Batch
 from services.loader.isolate import insert_isolated
+from services.loader.pace import BATCH_ROWS, BATCH_SECONDS
 from services.loader.topics import EVENTS, log_record, row_of
 
-BATCH_ROWS = 100_000
 BATCH_BYTES = 64 << 20
-BATCH_SECONDS = 0.25
 TAKE_RECORDS = 2_000
 STEP_ROWS = 2_000
 """Rows made between two looks at the event loop: heartbeats must not wait for them."""
@@ -169,7 +168,10 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
     async def _place(self) -> None:
         """Begin a term where the group's commits say.
 
-        Whoever was reading as the term began has moved on within it, and what it got is void.
+        Whoever was reading as the term began has moved on within it, and what it got is void. The
+        consumer asks for one place at a time; asked at once, the questions share one round trip.
+        (An admin client asks for all in one, over a connection of its own and without the
+        consumer's patience while the group's coordinator moves, which it may at just this time.)
         """
         placing, self._unplaced = self._unplaced, set()
         places = await asyncio.gather(*map(self._consumer.committed, placing))

@@ -5,8 +5,19 @@ from typing import Literal
 from msgspec import Struct
 
 from services.common.errors import InvalidError
+from services.loader.pace import ARRIVES_MS
 from services.metrics_api.metric import Metric
 from services.metrics_api.registry import METRICS
+from services.sessionizer.core.policy import Time
+
+
+def settling(time: Time) -> int:
+    """Return how long before the log's clock something happened that is surely in storage.
+
+    An event waits for the grace, the row of what it leaves open until one may be emitted again,
+    and a row for the loader (``services.loader.pace``).
+    """
+    return time.grace_ms + time.emit_every_ms + ARRIVES_MS
 
 
 class Filter(Struct, frozen=True):
@@ -20,8 +31,9 @@ class Filter(Struct, frozen=True):
 class MetricQuery(Struct, frozen=True, kw_only=True):
     """One question: [from, to) of one source.
 
-    ``now_ms`` is the log's clock, which decides what is complete; ``currency`` is the source's,
-    for an answer of money without data; ``tz`` an IANA name, to whose midnight steps align.
+    ``now_ms`` is the log's clock, and what happened ``settling_ms`` before it is in storage: they
+    decide what is complete. ``currency`` is the source's, for an answer of money without data;
+    ``tz`` an IANA name, to whose midnight steps align.
     ``raw`` reads past the roll-ups, to check and to measure them.
     """
 
@@ -30,6 +42,7 @@ class MetricQuery(Struct, frozen=True, kw_only=True):
     from_ms: int
     to_ms: int
     now_ms: int
+    settling_ms: int = settling(Time())
     step: str = ""
     tz: str = "UTC"
     group_by: tuple[str, ...] = ()

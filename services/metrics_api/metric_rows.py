@@ -13,8 +13,6 @@ from services.metrics_api.sums import Group, Sums
 from services.rollups.buckets import Bucket
 
 MAX_ROWS = 200_000
-SETTLING_MS = 90_000
-"""Grace plus the minute within which rows of open sessions and carts reach storage."""
 NO_LASTING_ID = "the traffic has no lasting id, so nothing can be told across days"
 
 
@@ -57,7 +55,7 @@ def row_of(
     undecided = _number(measured, metric.undecided)
     if metric.kind == "rate" or metric.undecided:
         row["open"] = undecided
-    row["complete"] = undecided == 0 and bucket.end_ms <= query.now_ms - SETTLING_MS
+    row["complete"] = undecided == 0 and bucket.end_ms <= query.now_ms - query.settling_ms
     if bucket.partial:
         row["partial"] = True
     if overlap:

@@ -14,7 +14,7 @@ from services.metrics_api import scope, times
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import invalid, not_found
 from services.metrics_api.lists import FORMS
-from services.metrics_api.metric_query import MetricQuery, parse_filter
+from services.metrics_api.metric_query import MetricQuery, parse_filter, settling
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.registry import METRICS
 from services.metrics_api.signals import commas
@@ -94,6 +94,7 @@ async def _question(
         from_ms=start,
         to_ms=end,
         now_ms=await parts.live.clock_ms(),
+        settling_ms=settling(parts.rules(source.name).policy.time),
         step=asked.step,
         tz=tz,
         group_by=tuple(asked.group_by),

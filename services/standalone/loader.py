@@ -9,8 +9,7 @@ One turn takes up to 100,000 rows, or what came since the last:
 A crash between 2 and 3 inserts again what is there: ids and versions make that harmless. Storage
 that does not answer stops the loop at 2, with the same batch, until it does.
 
-An insert costs some 20 ms of a processor a table however few rows it has, and its part is merged
-later, so a loop that is pressed makes fewer and larger ones: see ``paced_turn``.
+A loop that is pressed makes fewer and larger inserts: see ``services.loader.pace``.
 """
 
 import secrets
@@ -24,18 +23,10 @@ from services.common.metrics import Metrics
 from services.common.ports import Sink
 from services.loader.event_columns import EventRows
 from services.loader.isolate import insert_isolated
+from services.loader.pace import BATCH_ROWS, Pace
 from services.standalone.log import SqliteLog
 from services.standalone.state_store import SqliteStates
 
-BATCH_ROWS = 100_000
-BATCH_SECONDS = 0.25
-RESTS = 3
-"""A turn is followed by so many times what it took, in which the next batch grows …"""
-REST_SECONDS = 1.0
-"""… but by no more than this: so much later events can be queried where the machine is busy."""
-ROWS_SECONDS = 2.0
-"""Rows of the fold are brought at most so often: several tables, and few rows for each. They are
-later than their events by the grace anyway, and the live view and the streams have them at once."""
 READ_BYTES = 16 << 20
 RETRY_SECONDS = 0.5
 NOTE_SECONDS = 5.0
@@ -70,24 +61,19 @@ class Loader:
         self._letters_to = 0
         self._dropped_to = 0
         self._rows_to = 0
-        self._rows_at = -ROWS_SECONDS
+        self._pace = Pace()
         self.loaded_to = states.loaded()
         self.trouble = ""
 
     def paced_turn(self) -> float:
         """Insert one batch, the fold's rows only when theirs is due; return the seconds to rest."""
-        started = time.monotonic()
-        rows_due = started >= self._rows_at + ROWS_SECONDS
+        began = time.monotonic()
         rows_to = self._rows_to
-        inserted = self.turn(rows=rows_due)
+        inserted = self.turn(rows=self._pace.rows_due(began))
         if self.trouble:
             return RETRY_SECONDS
-        if inserted >= BATCH_ROWS // 2:
-            return 0.0
-        if self._rows_to != rows_to:
-            self._rows_at = started
-        took = time.monotonic() - started
-        return max(BATCH_SECONDS - took, min(RESTS * took, REST_SECONDS))
+        brought = self._rows_to != rows_to
+        return self._pace.rest(began, time.monotonic(), inserted, rows=brought)
 
     def turn(self, *, rows: bool = True) -> int:
         """Insert one batch, with or without the fold's rows; return how many rows it had."""

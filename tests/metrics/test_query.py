@@ -5,19 +5,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from services.common.errors import InvalidError
+from services.loader.pace import ARRIVES_MS
 from services.metrics_api.causes import compared, wilson
-from services.metrics_api.metric_query import Filter, MetricQuery, metric_of, parse_filter
+from services.metrics_api.metric_query import (
+    Filter,
+    MetricQuery,
+    metric_of,
+    parse_filter,
+    settling,
+)
 from services.metrics_api.metric_rows import grid, major, rfc3339, row_of
 from services.metrics_api.query import now_rows
 from services.metrics_api.registry import METRICS
 from services.rollups.buckets import Bucket
 from services.rollups.sql import pruned
+from services.sessionizer.core.policy import Time
 
 if TYPE_CHECKING:
     from services.metrics_api.sums import Sums
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
+DEFAULT = Time()
 
 
 def ask(metric: str, **more: Any) -> MetricQuery:
@@ -94,16 +103,20 @@ def test_a_row_is_complete_when_nothing_is_open_and_its_bucket_is_past() -> None
     bucket = Bucket(0, HOUR, 0, HOUR)
     measured = {"bounces": 3, "viewed": 4, "undecided": 0}
 
-    def complete(now_ms: int, **more: int) -> bool:
-        query = ask("bounce_rate", now_ms=now_ms)
+    def complete(now_ms: int, time: Time = DEFAULT, **more: int) -> bool:
+        query = ask("bounce_rate", now_ms=now_ms, settling_ms=settling(time))
         row = row_of(METRICS["bounce_rate"], query, bucket, {}, {**measured, **more}, overlap=False)
         assert (row["value"], row["k"], row["n"]) == (0.75, 3, 4)
         return bool(row["complete"])
 
     assert complete(2 * HOUR)
     assert not complete(2 * HOUR, undecided=1)
-    assert not complete(HOUR + 89_999)
-    assert complete(HOUR + 90_000)
+    assert ask("bounce_rate").settling_ms == settling(DEFAULT) == 90_000 + ARRIVES_MS
+    assert not complete(HOUR + 89_999 + ARRIVES_MS)
+    assert complete(HOUR + 90_000 + ARRIVES_MS)
+    patient = Time(grace_ms=600_000)
+    assert not complete(HOUR + 659_999 + ARRIVES_MS, patient)
+    assert complete(HOUR + 660_000 + ARRIVES_MS, patient)
 
 
 def test_a_rate_of_nothing_is_null_and_a_count_zero() -> None:
