@@ -23,6 +23,7 @@ Name = Literal[
     "waymark_log_clock_behind_seconds",
     "waymark_sessionizer_applied_offset",
     "waymark_sessionizer_lag_records",
+    "waymark_sessionizer_events_total",
     "waymark_sessionizer_rows_total",
     "waymark_sessionizer_partition_applied_offset",
     "waymark_sessionizer_partition_lag_records",
@@ -43,6 +44,9 @@ Name = Literal[
 
 IngestOutcome = Literal["accepted", "refused"]
 """How an item that reached ingest ended."""
+
+FoldOutcome = Literal["folded", "repeated", "late"]
+"""What became of an event that reached the fold."""
 
 
 class Spec(Struct, frozen=True):
@@ -122,6 +126,12 @@ SPECS: dict[Name, Spec] = {
         "gauge",
         "Log records not yet read by the sessionizer.",
         "Growing for minutes: one core is not enough for this load.",
+    ),
+    "waymark_sessionizer_events_total": Spec(
+        "counter",
+        "Events by what became of them: folded, repeated (dropped) or late (marked for a rebuild).",
+        "Many late: a clock or a queue. Many repeated: a storefront sends again what was taken.",
+        ("outcome",),
     ),
     "waymark_sessionizer_rows_total": Spec(
         "counter",

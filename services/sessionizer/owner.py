@@ -26,7 +26,7 @@ from services.sessionizer.effects import POISON_KEY, Effects
 from services.sessionizer.group import Group
 from services.sessionizer.poison import Limit, letter, unfit
 from services.sessionizer.states import States
-from services.sessionizer.tally import Tally
+from services.sessionizer.tally import FoldTally, Tally
 from services.sessionizer.watches import Watches
 
 META_SECONDS = 5.0
@@ -73,6 +73,7 @@ class Owner:
         self._end = held.end
         self._limit = limit
         self._tally = tally
+        self._counted = FoldTally(tally.metrics, held.fold.tally)
         self._letters: list[bytes] = []
         self._group = Group()
         self._saved_at = time.monotonic()
@@ -202,6 +203,7 @@ class Owner:
         self.applied = changes.meta.applied
         self._saved_at = time.monotonic()
         self._tally.stored(changes, self._saved_at - began)
+        self._counted.tell()
 
     async def close(self) -> None:
         """Stop the producer; what is not stored is the next owner's to make again."""

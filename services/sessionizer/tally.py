@@ -1,7 +1,30 @@
 """What the worker counts of itself, in the closed list's names."""
 
-from services.common.metrics import Metrics
+from typing import get_args
+
+from services.common.metrics import FoldOutcome, Metrics
 from services.common.ports import Changes
+from services.sessionizer.core.intake import Tally as Counts
+
+OUTCOMES: tuple[FoldOutcome, ...] = get_args(FoldOutcome)
+
+
+class FoldTally:
+    """What one fold has counted of events, told as it grows: one more a group, none an event."""
+
+    def __init__(self, metrics: Metrics, counts: Counts) -> None:
+        """Tell of these counts, which begin at 0."""
+        self._metrics = metrics
+        self._counts = counts
+        self._told = dict.fromkeys(OUTCOMES, 0)
+
+    def tell(self) -> None:
+        """Count what has come since the last time."""
+        for outcome in OUTCOMES:
+            reached: int = getattr(self._counts, outcome)
+            if more := reached - self._told[outcome]:
+                self._metrics.count("waymark_sessionizer_events_total", more, outcome=outcome)
+                self._told[outcome] = reached
 
 
 class Tally:

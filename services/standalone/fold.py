@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from schemas.event import Event
 from schemas.rows import SignalRow
 from services.common.ports import Changes, LogRecord
+from services.sessionizer.core.intake import Tally
 
 
 class Unreadable(Protocol):
@@ -34,6 +35,11 @@ class Unreadable(Protocol):
 
 class Fold(Protocol):
     """The fold of one partition; used by one thread at a time."""
+
+    @property
+    def tally(self) -> Tally:
+        """What became of the events since it was started."""
+        ...
 
     @property
     def clock_ms(self) -> int:

@@ -27,6 +27,7 @@ from schemas.rows import DeadLetter
 from services.common.errors import UnavailableError
 from services.common.metrics import Metrics
 from services.common.ports import Changes, LogReader, LogRecord
+from services.sessionizer.tally import FoldTally
 from services.standalone.fold import Fold, Unreadable
 from services.standalone.state_store import SqliteStates
 
@@ -64,6 +65,7 @@ class Sessionizer:
         self._on_signals = on_signals
         self._on_commit = on_commit
         self._metrics = metrics
+        self._counted = FoldTally(metrics, fold.tally)
         self._calls: deque[tuple[Callable[[Fold], Any], Future[Any]]] = deque()
         self._records: deque[LogRecord] = deque()
         self._bad: list[bytes] = []
@@ -134,6 +136,7 @@ class Sessionizer:
             self._group_at = time.monotonic()
         for unreadable in self._fold.apply(record):
             self._bad.append(_dead_letter(unreadable, record.append_ms))
+            self._metrics.count("waymark_sessionizer_poison_total")
         self.read_to = record.offset
         self._group += 1
 
@@ -182,6 +185,7 @@ class Sessionizer:
         self._metrics.set("waymark_sessionizer_applied_offset", changes.meta.applied)
         for table, rows in changes.rows.items():
             self._metrics.count("waymark_sessionizer_rows_total", len(rows), table=table)
+        self._counted.tell()
 
 
 def _dead_letter(unreadable: Unreadable, received_ms: int) -> bytes:

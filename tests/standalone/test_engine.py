@@ -54,12 +54,13 @@ class Plant:
             self.folder / "log.db", self.clock, on_fatal=self.errors.append, tick_seconds=3600
         )
         self.states = SqliteStates(self.folder / "state.db")
+        self.metrics = Metrics()
         self.engine = Engine(
             Partition(lambda _: POLICY, self.states, self.states.meta(), time=POLICY.policy.time),
             self.log,
             self.states,
             self.sink,
-            metrics=Metrics(),
+            metrics=self.metrics,
             on_fatal=self.errors.append,
         )
         self.engine.start()
@@ -300,6 +301,25 @@ def test_a_log_over_its_size_goes_sooner_but_never_before_it_was_used(tmp_path: 
     states.close()
     log.close()
     assert not errors
+
+
+def test_what_became_of_events_is_counted(plant: Plant) -> None:
+    now = plant.clock.now_ms()
+    plant.send("v1", "page_view", at=now)
+    plant.send("v1", "page_view", at=now)
+    plant.log.append([Outgoing("shop", "v1", b'{"type":')])
+    plant.tick(2_000)
+    plant.settle()
+    plant.send("v1", "cart_add", at=now - 10)  # before what has settled
+    plant.tick(2_000)
+    plant.settle()
+    counted = plant.metrics.expose().decode().splitlines()
+    events = {line for line in counted if line.startswith("waymark_sessionizer_events_total{")}
+    assert events == {
+        f'waymark_sessionizer_events_total{{outcome="{outcome}"}} 1.0'
+        for outcome in ("folded", "repeated", "late")
+    }
+    assert "waymark_sessionizer_poison_total 1.0" in counted
 
 
 def plant_meta(states: SqliteStates, applied: int) -> None:
