@@ -15,3 +15,10 @@ def die(error: BaseException) -> None:
     traceback.print_exception(error)
     sys.stderr.flush()
     os._exit(FATAL_STATUS)
+
+
+def leave() -> None:
+    """End the process at once and in order: what still runs would meet what is closed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

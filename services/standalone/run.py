@@ -3,14 +3,15 @@
 Start: address, lock, parts, threads, control socket, server; then ingest accepts and time passes.
 Stop (SIGTERM, SIGINT): not ready, no new connection, requests under way finish, time stands,
 threads end after their turns, files close. All that was answered 200 is on disk at every moment of
-it, so a stop that takes too long may as well be a kill.
+it, so a stop that takes too long may as well be a kill: where a thread or a command still uses the
+files, the process ends and closes none.
 """
 
 from contextlib import ExitStack
 from socket import socket
 
 from services.common import logging
-from services.common.fatal import die
+from services.common.fatal import die, leave
 from services.common.garbage import collect_seldom
 from services.common.server import Server, listen
 from services.common.settings import Settings
@@ -68,9 +69,14 @@ class Standalone:
             if self._demo:
                 self._demo.join()
             control.close()
-            if not self._parts.engine.stop(ENGINE_SECONDS):
+            ended = self._parts.engine.stop(ENGINE_SECONDS)
+            if not ended:
                 log.warning("a thread did not end in time; the next start repeats its turn")
+            if commands := self._runner.running:
+                log.warning("commands under way are cut off", commands=commands)
         log.info("stopped")
+        if commands or not ended:  # they use the files: nothing is closed under them
+            leave()
 
     def _started(self) -> None:
         parts = self._parts

@@ -72,12 +72,20 @@ class Runner:
         self._parts = parts
         self._registry = registry
         self._alone = threading.Lock()
+        self._running: list[str] = []
+
+    @property
+    def running(self) -> list[str]:
+        """Return the names of the commands under way."""
+        return list(self._running)
 
     def run(self, name: str, args: dict[str, Any], progress: Progress = nothing) -> Any:
         """Run one command in this thread; one that works alone waits for its turn."""
         command = find(self._registry, name)
         context = AdminContext(parts=self._parts, progress=progress, running=True)
-        if not command.alone:
-            return command.handler(context, args)
-        with self._alone:
-            return command.handler(context, args)
+        self._running.append(name)
+        try:
+            with self._alone if command.alone else contextlib.nullcontext():
+                return command.handler(context, args)
+        finally:
+            self._running.remove(name)
