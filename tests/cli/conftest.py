@@ -68,13 +68,6 @@ class Shop:
         return found
 
 
-@pytest.fixture(scope="session")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    made = Commands(tmp_path_factory.mktemp("commands"))
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module")
 def shop(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Return a running installation that the tests of a module share."""

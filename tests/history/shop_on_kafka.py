@@ -19,6 +19,7 @@ from services.common.settings import Settings
 from tests.sessionizer.street import Street, now_ms, street
 from tests.sessionizer.told import eventually
 from tests.sessionizer.workers import crew
+from tests.support.commands import Commands
 from tests.support.loading import loading
 
 
@@ -53,9 +54,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(settings: Settings, folder: Path) -> AsyncIterator[Shop]:
+async def open_shop(commands: Commands, settings: Settings, folder: Path) -> AsyncIterator[Shop]:
     async with street(settings) as here:
-        with crew(settings, folder) as hands:
+        with crew(commands, settings, folder) as hands:
             worker = hands.hire()
             async with loading(settings) as (_, warehouse):
                 await asyncio.to_thread(worker.wait_ready)

@@ -16,6 +16,7 @@ from services.history.distributed.live import linked
 from tests.history.shop_on_kafka import Shop, open_shop
 from tests.sessionizer.street import does, now_ms
 from tests.support.clickhouse_http import ClickHouseProcess
+from tests.support.commands import Commands
 from tests.support.kafka import settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,7 +25,9 @@ NOTHING_OPEN = 1 << 62
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+async def shop(
+    kafka: str, commands: Commands, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
     """Start all once; each test has its own source."""
     folder = tmp_path_factory.mktemp("shop")
     server = ClickHouseProcess(folder)
@@ -33,7 +36,7 @@ async def shop(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
         kafka, clickhouse=f"{server.url}/history", data=folder, policy=folder / "policy.toml"
     )
     try:
-        async with open_shop(settings, folder) as one:
+        async with open_shop(commands, settings, folder) as one:
             yield one
     finally:
         server.kill()

@@ -2,10 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from services.common.settings import Settings
 from tests.support.clickhouse_http import clickhouse_over_http
@@ -13,13 +9,6 @@ from tests.support.commands import Commands
 from tests.support.process import eventually
 
 INTERRUPTED = 130
-
-
-@pytest.fixture
-def commands(tmp_path: Path) -> Iterator[Commands]:
-    made = Commands(tmp_path)
-    yield made
-    made.close()
 
 
 def test_an_interrupted_rebuild_says_what_it_waits_for_and_leaves_no_task_behind(

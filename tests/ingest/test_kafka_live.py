@@ -17,14 +17,13 @@ from schemas.spans import DAY_MS
 from services.common.catalog_topic import TopicStore
 from services.common.clock import SystemClock
 from services.common.settings import Settings
-from tests.ingest.test_kafka_process import Ingest, commands
+from tests.ingest.test_kafka_process import Ingest
 from tests.sessionizer.street import does, street
 from tests.sessionizer.workers import PATIENCE_SECONDS, Worker, crew
 from tests.support.commands import Commands
 from tests.support.kafka import read_all
 from tests.support.process import eventually
 
-__all__ = ["commands"]
 CART = {
     "type": "cart_add", "visitor_id": "v1", "currency": "EUR",
     "products": [{"product_id": "p1", "price": "10.00", "quantity": 2}],
@@ -38,7 +37,7 @@ def pair(
     """Return an ingest not started yet and its one worker, who is."""
     ingest = Ingest(commands, kafka_settings)
     try:
-        with crew(kafka_settings, tmp_path) as hands:
+        with crew(commands, kafka_settings, tmp_path) as hands:
             ingest.make_key()
             hands._policy.write_text("")  # no session may end while the test runs
             worker = hands.hire()

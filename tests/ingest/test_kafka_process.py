@@ -122,13 +122,6 @@ class Shoppers:
         await self._http.aclose()
 
 
-@pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    made = Commands(tmp_path_factory.mktemp("commands"))
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def ingest(commands: Commands, kafka_settings: Settings) -> Iterator[Ingest]:
     made = Ingest(commands, kafka_settings)

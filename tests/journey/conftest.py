@@ -18,13 +18,6 @@ def journey_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def journey_commands(journey_folder: Path) -> Iterator[Commands]:
-    made = Commands(journey_folder)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="session")
 def clickhouse(journey_folder: Path) -> Iterator[ClickHouseProcess]:
     server = ClickHouseProcess(journey_folder)
     server.start()
@@ -34,12 +27,12 @@ def clickhouse(journey_folder: Path) -> Iterator[ClickHouseProcess]:
 
 @pytest.fixture(scope="session")
 def both(
-    kafka: str, journey_commands: Commands, journey_folder: Path, clickhouse: ClickHouseProcess
+    kafka: str, commands: Commands, journey_folder: Path, clickhouse: ClickHouseProcess
 ) -> Iterator[Both]:
     """Run both and send them the same file."""
     settings = settings_for(kafka)
-    one = standalone(journey_commands, journey_folder)
-    many = distributed(journey_commands, journey_folder, settings, clickhouse)
+    one = standalone(commands, journey_folder)
+    many = distributed(commands, journey_folder, settings, clickhouse)
     try:
         for installation in (one, many):
             installation.launch()

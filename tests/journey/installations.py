@@ -10,7 +10,7 @@ import httpx
 from services.common.settings import Settings
 from tests.support.clickhouse_http import ClickHouseProcess
 from tests.support.commands import Commands
-from tests.support.part import Part
+from tests.support.process import Part
 
 POLICY = """
 [session]

@@ -18,8 +18,7 @@ from services.common.settings import Settings
 from services.common.topics import topic_name
 from tests.journey.street import Both
 from tests.support.commands import Commands
-from tests.support.part import Part
-from tests.support.process import eventually, free_port
+from tests.support.process import Part, eventually, free_port
 
 PARTS = ("run", "ingest", "sessionizer", "loader", "metrics-api")
 ON_KAFKA = PARTS[1:]
@@ -27,20 +26,18 @@ STOP_SECONDS = 10.0
 
 
 @pytest.mark.parametrize("command", PARTS)
-def test_an_unknown_setting_stops_the_start_by_name(
-    journey_commands: Commands, command: str
-) -> None:
-    done = journey_commands.run(command, WAYMARK_KAFKA_PARTITION="8")
+def test_an_unknown_setting_stops_the_start_by_name(commands: Commands, command: str) -> None:
+    done = commands.run(command, WAYMARK_KAFKA_PARTITION="8")
     assert done.status == 2
     assert "unknown setting WAYMARK_KAFKA_PARTITION (kafka_partition in waymark.toml)" in done.err
 
 
 @pytest.mark.parametrize("command", ON_KAFKA)
 def test_topics_of_another_layout_stop_the_start_and_say_what_to_run(
-    journey_commands: Commands, kafka_settings: Settings, command: str
+    commands: Commands, kafka_settings: Settings, command: str
 ) -> None:
     asyncio.run(_topic_of_one_partition(kafka_settings))
-    done = journey_commands.run(
+    done = commands.run(
         command,
         WAYMARK_KAFKA=kafka_settings.kafka,
         WAYMARK_KAFKA_PREFIX=kafka_settings.kafka_prefix,

@@ -18,6 +18,7 @@ from tests.sessionizer.street import street, visit
 from tests.sessionizer.told import exact
 from tests.sessionizer.workers import crew
 from tests.support.certificates import Authority
+from tests.support.commands import Commands
 from tests.support.kafka import read_all, running, settings_for
 from tests.support.kafka_load import outgoing
 
@@ -110,12 +111,14 @@ async def test_logging_in_by_scram_over_tls(doors: Doors, mechanism: str) -> Non
     await round_trip(doors.settings("scram", **given))
 
 
-async def test_a_worker_logs_in_over_tls_as_well(doors: Doors, tmp_path: Path) -> None:
+async def test_a_worker_logs_in_over_tls_as_well(
+    commands: Commands, doors: Doors, tmp_path: Path
+) -> None:
     """Its group, fetches and commits are Faust's own, which is told of both in its own words."""
     given = {"kafka_security": "sasl_ssl", "kafka_ca": doors.authority.ca, "kafka_partitions": 2}
     settings = doors.settings("scram", **given, **login("SCRAM-SHA-512"))
     async with street(settings) as here:
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             worker = hands.hire()
             await asyncio.to_thread(worker.wait_ready)
             await here.send(*visit(3), *visit(7))

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,13 +13,6 @@ from tests.support.process import eventually, free_port
 
 PARTS = ("ingest", "sessionizer", "loader", "metrics-api")
 WAIT = 60.0
-
-
-@pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    made = Commands(tmp_path_factory.mktemp("starting"))
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("part", PARTS)

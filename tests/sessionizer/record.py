@@ -6,6 +6,7 @@ older files, since a new version must go on from what an older one wrote.
 
 import asyncio
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from services.common.topics import Name
 from tests.sessionizer.street import street, visit
 from tests.sessionizer.told import exact
 from tests.sessionizer.workers import crew
+from tests.support.commands import Commands
 from tests.support.kafka import read_all, running, settings_for
 
 TARGET = Path(__file__).parent / "fixtures" / "changelog.jsonl"
@@ -33,7 +35,7 @@ class Kept(msgspec.Struct):
 async def record(settings: Settings, folder: Path) -> list[Kept]:
     """Return the changelog and the events of a short journey."""
     async with street(settings) as here:
-        with crew(settings, folder) as hands:
+        with closing(Commands(folder)) as commands, crew(commands, settings, folder) as hands:
             worker = hands.hire()
             await asyncio.to_thread(worker.wait_ready)
             for number in range(24):

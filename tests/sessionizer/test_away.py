@@ -12,6 +12,7 @@ from services.common.settings import Settings
 from tests.sessionizer.street import Street, street, visit
 from tests.sessionizer.told import eventually, exact, told
 from tests.sessionizer.workers import FENCED, crew
+from tests.support.commands import Commands
 from tests.support.kafka import settings_for
 
 PATIENCE_SECONDS = 3
@@ -32,12 +33,12 @@ async def walk(here: Street, numbers: range) -> None:
     reason="takes a minute and wants a quiet machine: WAYMARK_TEST_CHAOS=1 runs it",
 )
 async def test_a_worker_ends_when_brokers_stay_away_and_the_next_goes_on_exactly(
-    victim: Broker, tmp_path: Path
+    commands: Commands, victim: Broker, tmp_path: Path
 ) -> None:
     settings = settings_for(
         victim.address, kafka_partitions=2, kafka_patience_seconds=PATIENCE_SECONDS
     )
-    with crew(settings, tmp_path) as hands:
+    with crew(commands, settings, tmp_path) as hands:
         async with street(settings) as here:
             worker = hands.hire()
             await asyncio.to_thread(worker.wait_ready)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from services.common.kafka import worker_group
 from services.common.settings import Settings
 from tests.sessionizer.street import Street, street, visit
 from tests.sessionizer.told import exact, signal_ids
 from tests.sessionizer.workers import FENCED, Crew, Worker, crew
+from tests.support.commands import Commands
+from tests.support.kafka import expel
 
 SHARED_SECONDS = 90.0
 
@@ -60,10 +63,10 @@ async def ready(worker: Worker) -> None:
 
 @pytest.mark.slow
 async def test_stopped_continued_and_killed_workers_lose_and_double_nothing(
-    settings: Settings, tmp_path: Path
+    commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
     async with street(settings) as here:
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             load = Load(here)
             first = hands.hire()
             await ready(first)
@@ -76,6 +79,7 @@ async def test_stopped_continued_and_killed_workers_lose_and_double_nothing(
             assert await asyncio.to_thread(first.wait) == FENCED, first.text()[-3000:]
             await asyncio.sleep(2)
             second.close()
+            await expel(settings, worker_group(settings))
             third = hands.hire()
             await asyncio.to_thread(third.eventually, third.partitions, "the owner")
             await asyncio.sleep(2)
@@ -88,10 +92,10 @@ async def test_stopped_continued_and_killed_workers_lose_and_double_nothing(
 
 @pytest.mark.slow
 async def test_partitions_go_to_a_second_worker_and_come_back_exactly(
-    settings: Settings, tmp_path: Path
+    commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
     async with street(settings) as here:
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             load = Load(here)
             first = hands.hire()
             await ready(first)

@@ -9,6 +9,7 @@ from services.common.settings import Settings
 from tests.sessionizer.street import does, street, visit
 from tests.sessionizer.told import exact, signal_ids
 from tests.sessionizer.workers import crew
+from tests.support.commands import Commands
 
 
 @pytest.fixture
@@ -16,9 +17,11 @@ def settings(kafka_settings: Settings) -> Settings:
     return kafka_settings.model_copy(update={"kafka_partitions": 2})
 
 
-async def test_a_first_start_and_a_restart_are_exact(settings: Settings, tmp_path: Path) -> None:
+async def test_a_first_start_and_a_restart_are_exact(
+    commands: Commands, settings: Settings, tmp_path: Path
+) -> None:
     async with street(settings) as here:
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             worker = hands.hire()
             await here.send(*[event for n in range(40) for event in visit(n)])
             await asyncio.to_thread(worker.wait_ready)

@@ -14,6 +14,7 @@ from services.sessionizer.lookup import RemoteLive
 from tests.sessionizer.street import Street, does, now_ms, street, visit
 from tests.sessionizer.told import eventually
 from tests.sessionizer.workers import crew
+from tests.support.commands import Commands
 
 
 async def clock_or_none(live: RemoteLive) -> int | None:
@@ -24,12 +25,12 @@ async def clock_or_none(live: RemoteLive) -> int | None:
 
 
 async def test_the_owner_answers_for_each_visitor_and_all_of_them_together(
-    kafka_settings: Settings, tmp_path: Path
+    commands: Commands, kafka_settings: Settings, tmp_path: Path
 ) -> None:
     async with street(kafka_settings) as here, RemoteLive(kafka_settings) as live:
         with pytest.raises(MovingError):
             await live.visitor("shop", "v1")
-        with crew(kafka_settings, tmp_path) as hands:
+        with crew(commands, kafka_settings, tmp_path) as hands:
             first, second = hands.hire(), hands.hire()
             for worker in (first, second):
                 await asyncio.to_thread(worker.wait_ready)

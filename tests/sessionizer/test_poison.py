@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.rows import DeadLetter
 from services.common.errors import FatalError
-from services.common.kafka import client_options
+from services.common.kafka import client_options, worker_group
 from services.common.partitions import key_of, partition_of
 from services.common.ports import LogRecord, PartitionMeta
 from services.common.settings import Settings
@@ -22,7 +22,8 @@ from services.sessionizer.states import States
 from tests.sessionizer.street import TICK, Street, does, now_ms, street, visit
 from tests.sessionizer.told import RULES, exact
 from tests.sessionizer.workers import FENCED, crew
-from tests.support.kafka import read_all
+from tests.support.commands import Commands
+from tests.support.kafka import expel, read_all
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ async def huge(here: Street, number: int) -> int:
 
 
 async def test_poison_is_kept_with_reason_and_position_and_the_rest_goes_on(
-    settings: Settings, tmp_path: Path
+    commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
     async with street(settings) as here:
         stray = does("page_view", "stray", path="/", page_kind="home")
@@ -72,7 +73,7 @@ async def test_poison_is_kept_with_reason_and_position_and_the_rest_goes_on(
         }
         here.sent.append(good)
         await here.send(*visit(7))
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             worker = hands.hire()
             await asyncio.to_thread(worker.wait_ready)
             await exact(settings, here.sent)
@@ -86,19 +87,21 @@ async def test_poison_is_kept_with_reason_and_position_and_the_rest_goes_on(
 
 
 async def test_a_worker_stops_where_most_of_what_comes_is_poison(
-    settings: Settings, tmp_path: Path
+    commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
     async with street(settings) as here:
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             worker = hands.hire()
             await asyncio.to_thread(worker.wait_ready)
             await asyncio.gather(*(here.raw(0, b"a bad deploy") for _ in range(150)))
             assert await asyncio.to_thread(worker.wait) == FENCED
             assert "WAYMARK_POISON_SHARE" in worker.text()
             for _ in range(2):  # started again and again, it gets no further
+                await expel(settings, worker_group(settings))
                 again = hands.hire()
                 assert await asyncio.to_thread(again.wait) == FENCED
                 assert len({one.id for one in await letters(settings)}) <= LEAST
+            await expel(settings, worker_group(settings))
             drained = hands.hire(poison_share=1)
             await asyncio.to_thread(drained.wait_ready)
             await here.send(*visit(3))

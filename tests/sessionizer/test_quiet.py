@@ -16,6 +16,7 @@ from services.sessionizer.effects import META_KEY
 from tests.sessionizer.street import TEA, does, now_ms, street
 from tests.sessionizer.told import RULES, eventually, exact
 from tests.sessionizer.workers import FENCED, crew
+from tests.support.commands import Commands
 from tests.support.kafka import read_all
 
 
@@ -32,11 +33,11 @@ async def signals(settings: Settings, kind: str) -> list[tuple[SignalRow, int]]:
 
 
 async def test_a_deadline_is_told_within_two_seconds_though_nobody_comes(
-    settings: Settings, tmp_path: Path
+    commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
     time = RULES.policy.time
     async with street(settings) as here:
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             worker = hands.hire()
             await asyncio.to_thread(worker.wait_ready)
             for number in range(5):
@@ -56,10 +57,10 @@ async def _at_least(settings: Settings, kind: str, count: int) -> list[tuple[Sig
 
 
 async def test_nobody_is_declared_gone_while_ingest_stands_still(
-    settings: Settings, tmp_path: Path
+    commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
     async with street(settings) as here:
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             worker = hands.hire()
             await asyncio.to_thread(worker.wait_ready)
             await here.send(does("cart_add", "patient", products=[TEA]))
@@ -76,7 +77,7 @@ async def test_nobody_is_declared_gone_while_ingest_stands_still(
 
 
 async def test_a_backlog_of_hours_is_read_as_if_it_had_been_read_live(
-    settings: Settings, tmp_path: Path
+    commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
     async with street(settings) as here:
         start = now_ms() - 3 * 3_600_000
@@ -86,14 +87,14 @@ async def test_a_backlog_of_hours_is_read_as_if_it_had_been_read_live(
                 does("page_view", f"b{place % 9}", ts_ms=at, path="/", page_kind="home"),
                 does("cart_add", f"b{place % 9}", ts_ms=at + 1, products=[TEA]),
             )
-        with crew(settings, tmp_path) as hands:
+        with crew(commands, settings, tmp_path) as hands:
             worker = hands.hire()
             await asyncio.to_thread(worker.wait_ready)
             await exact(settings, here.sent)
 
 
 async def test_states_of_another_number_of_partitions_are_refused(
-    settings: Settings, tmp_path: Path
+    commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
     await ensure_topics(settings)
     producer = AIOKafkaProducer(**client_options(settings))
@@ -101,7 +102,7 @@ async def test_states_of_another_number_of_partitions_are_refused(
     meta = msgspec.msgpack.encode(PartitionMeta(5, 6, 7, 8, partitions=64))
     await producer.send_and_wait(topic_name(settings, "states"), meta, META_KEY, partition=1)
     await producer.stop()
-    with crew(settings, tmp_path) as hands:
+    with crew(commands, settings, tmp_path) as hands:
         worker = hands.hire()
         assert await asyncio.to_thread(worker.wait) == FENCED
         assert "was written for 64 partitions" in worker.text()

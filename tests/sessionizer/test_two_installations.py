@@ -10,6 +10,7 @@ from services.common.settings import Settings
 from tests.sessionizer.street import street, visit
 from tests.sessionizer.told import exact
 from tests.sessionizer.workers import Worker, crew
+from tests.support.commands import Commands
 from tests.support.kafka import settings_for
 
 
@@ -28,12 +29,12 @@ def owns(worker: Worker, every: set[int]) -> None:
 
 
 async def test_each_installations_worker_owns_all_of_its_own_partitions(
-    kafka: str, tmp_path: Path
+    commands: Commands, kafka: str, tmp_path: Path
 ) -> None:
     one, other = settings_for(kafka), settings_for(kafka)
     assert one.kafka_group == other.kafka_group
     (tmp_path / "other").mkdir()
-    with crew(one, tmp_path) as ones, crew(other, tmp_path / "other") as others:
+    with crew(commands, one, tmp_path) as ones, crew(commands, other, tmp_path / "other") as others:
         async with street(one) as here, street(other) as there:
             workers = [ones.hire(), others.hire()]
             every = set(range(one.kafka_partitions))

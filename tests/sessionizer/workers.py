@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import httpx
 
 from services.common.settings import Settings
 from tests.support.commands import Commands
-from tests.support.part import Part
+from tests.support.process import Part
 
 PATIENCE_SECONDS = 90.0
 FENCED = 70
@@ -85,13 +85,10 @@ class Crew:
 
 
 @contextmanager
-def crew(settings: Settings, folder: Path) -> Iterator[Crew]:
-    outputs = folder / "outputs"
-    outputs.mkdir(parents=True)
-    with closing(Commands(outputs)) as commands:
-        some = Crew(commands, settings, folder)
-        try:
-            yield some
-        finally:
-            for worker in some.workers:
-                worker.close()
+def crew(commands: Commands, settings: Settings, folder: Path) -> Iterator[Crew]:
+    some = Crew(commands, settings, folder)
+    try:
+        yield some
+    finally:
+        for worker in some.workers:
+            worker.close()

@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.process import SHORT, Waymark, Zygote
-
-
-@pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    made = Zygote()
-    yield made
-    made.close()
+from tests.standalone.waymark import SHORT, Waymark
+from tests.support.commands import Commands
 
 
 @pytest.fixture
@@ -24,14 +18,12 @@ def short_policy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make(zygote: Zygote, tmp_path: Path) -> Iterator[Callable[..., Waymark]]:
+def make(commands: Commands, tmp_path: Path) -> Iterator[Callable[..., Waymark]]:
     """Return a maker of processes; what still runs at the end of the test is killed."""
     made: list[Waymark] = []
 
     def one(name: str = "one", **settings: Any) -> Waymark:
-        folder = tmp_path / name
-        folder.mkdir()
-        made.append(Waymark(zygote, folder, **settings))
+        made.append(Waymark(commands, **{"data": tmp_path / name / "data", **settings}))
         return made[-1]
 
     yield one

@@ -13,8 +13,9 @@ from services.common.ports import Changes, Outgoing, PartitionMeta
 from services.standalone.log import SqliteLog
 from services.standalone.state_store import SqliteStates
 from tests.standalone.shoppers import SOURCE
+from tests.standalone.waymark import Waymark
 from tests.support.clock import ManualClock
-from tests.support.process import Waymark, eventually
+from tests.support.process import eventually
 
 SMALL = "96m"
 
@@ -75,13 +76,13 @@ def test_a_full_disk_answers_503_and_recovers_by_itself(
     refusal = http.post("/v1/events", json=[event(n) for n in range(6_000, 6_050)])
     assert (refusal.status_code, refusal.json()["code"]) == (503, "unavailable")
     assert int(refusal.headers["retry-after"]) >= 1
-    ready, told = waymark.status("/readyz")
-    assert ready == 503
-    assert "full" in told["message"]
+    told = waymark.ask("/readyz")
+    assert told.status_code == 503
+    assert "full" in told.json()["message"]
     filler.unlink()
     eventually(lambda: send(http, 5_999) == 200)
     taken.append(5_999)
-    eventually(lambda: waymark.status("/readyz")[0] == 200)
+    eventually(waymark.ready)
     expected = {f"e{number}" for number in taken}
     eventually(lambda: stored(waymark) == expected)
     http.close()

@@ -15,7 +15,8 @@ from services.common.ports import nothing
 from services.standalone import control
 from services.standalone.folder import Folder
 from tests.standalone.shoppers import SOURCE, Shopper, shopper
-from tests.support.process import Waymark, eventually
+from tests.standalone.waymark import Waymark
+from tests.support.process import eventually
 
 LEAVING = "Zkq7-the-one-who-leaves"
 KILLS = 3

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from tests.standalone.shoppers import SOURCE, Shopper, shopper
-from tests.support.process import Waymark, eventually
+from tests.standalone.waymark import Waymark
+from tests.support.process import eventually
 
 KILLS = 20
 SENDERS = 3

@@ -22,7 +22,8 @@ from services.standalone.admin.call import call
 from services.standalone.folder import Folder, FolderLock
 from tests.standalone.shoppers import SOURCE, shopper
 from tests.standalone.test_kill import Load, check_exactly
-from tests.support.process import Waymark, eventually
+from tests.standalone.waymark import Waymark
+from tests.support.process import eventually
 
 Make = Callable[..., Waymark]
 
@@ -89,8 +90,8 @@ def test_an_event_shows_in_the_live_view_at_once_and_in_storage_soon(make: Make)
 
 
 def stage(waymark: Waymark, visitor: str) -> str | None:
-    status, live = waymark.status(f"/v1/visitors/{visitor}?source={SOURCE}")
-    return live["current_stage"] if status == 200 else None
+    live = waymark.ask(f"/v1/visitors/{visitor}", source=SOURCE)
+    return live.json()["current_stage"] if live.is_success else None
 
 
 @pytest.mark.timeout(180)
@@ -102,16 +103,16 @@ def test_a_second_process_on_the_folder_is_refused_and_told_whose_it_is(make: Ma
     pid = first.pid
     assert second.wait() == 2
     assert f"is in use by process {pid}" in second.text()
-    assert first.status("/readyz")[0] == 200
+    assert first.ready()
 
 
 def test_a_taken_address_is_named(make: Make) -> None:
     first = make("first")
     first.start()
-    second = make("second", port=first.settings["port"])
-    second.launch()
+    second = make("second")
+    second.launch(WAYMARK_PORT=str(first.port))
     assert second.wait() == 2
-    assert f"cannot listen on 127.0.0.1:{first.settings['port']}" in second.text()
+    assert f"cannot listen on 127.0.0.1:{first.port}" in second.text()
 
 
 @pytest.mark.timeout(240)

@@ -10,7 +10,7 @@ from services.common.ports import nothing
 from services.standalone import control
 from services.standalone.folder import Folder
 from tests.standalone.test_kill import Load, check_exactly
-from tests.support.process import Waymark
+from tests.standalone.waymark import Waymark
 
 REBUILDS = 2
 

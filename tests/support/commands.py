@@ -3,6 +3,7 @@
 Run as a script it is the process that forks; ``Commands`` is its other end.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -36,7 +37,7 @@ class Commands:
         """Work in a folder."""
         self._folder = folder
         self._lock = threading.Lock()
-        self._count = 0
+        self._numbers = itertools.count(1)
         environ = {name: text for name, text in os.environ.items() if "WAYMARK" not in name}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.commands"],
@@ -54,8 +55,7 @@ class Commands:
 
     def start(self, *args: object, **environ: str) -> tuple[int, Path]:
         """Begin a command; return its process id and where its output goes (.out and .err)."""
-        self._count += 1
-        output = self._folder / f"{self._count}"
+        output = self._folder / f"{next(self._numbers)}"
         order = {
             "argv": ["waymark", *map(str, args)], "environ": environ,
             "output": str(output), "folder": str(self._folder),

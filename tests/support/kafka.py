@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from deploy.kafka.broker import Broker, cluster, make_nodes
 from deploy.kafka.libs import MissingError, libraries
@@ -79,3 +81,18 @@ async def read_all(
         return sorted(records, key=lambda one: (one.partition, one.offset))
     finally:
         await reader.stop()
+
+
+async def expel(settings: Settings, group: str) -> None:
+    """Have a group let go of its members, all of them dead: it would by itself, seconds later."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        broker = await admin.find_coordinator(group)
+        (answer,) = await admin.describe_consumer_groups([group], broker)
+        for member in (member for one in answer.groups for member in one[5]):
+            leave = LeaveGroupRequest(group, member[0])
+            left = await admin._send_request(leave, broker)
+            assert left.error_code == 0, left
+    finally:
+        await admin.close()
