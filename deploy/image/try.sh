@@ -13,6 +13,7 @@ python3 -m deploy.env "$work/env"
 $compose up --build --detach --wait --wait-timeout 300
 at=$(date +%s)
 curl -fsS http://127.0.0.1:8080/v1/events -H "Authorization: Bearer $WRITE_KEY" \
+  -H 'Content-Type: application/json' \
   -d "{\"type\":\"page_view\",\"visitor_id\":\"try-$at\",\"url\":\"https://shop.example/\"}"
 until curl -fsS "http://127.0.0.1:8081/v1/visitors/try-$at?source=shop" -H "Authorization: Bearer $READ_TOKEN"; do
   [ $(($(date +%s) - at)) -lt 60 ] || { echo "the visitor does not show" >&2; exit 1; }
