@@ -6,7 +6,7 @@ from typing import Protocol
 from schemas.spans import DAY_MS
 from services.common.catalog_rows import Source
 from services.common.ports import Storage
-from services.loader.retention import drop_events, drop_rollups
+from services.loader.retention import SUMMED_MS, drop_events, drop_rollups
 from services.loader.seal import seal
 
 LogClock = Callable[[], int]
@@ -42,7 +42,8 @@ class StorageRetention:
             return 0
         before_ms = now_ms - self._keep_ms
         sources = self._catalog.sources()
-        gone = sum(drop_events(self._storage, one.name, before_ms) for one in sources)
+        rolled_ms = now_ms - SUMMED_MS
+        gone = sum(drop_events(self._storage, one.name, before_ms, rolled_ms) for one in sources)
         drop_rollups(self._storage, now_ms)
         self._day = now_ms // DAY_MS
         return gone

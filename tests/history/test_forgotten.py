@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from services.common.ports import Outgoing, nothing
+from services.loader.chores import Sealing, StorageRetention
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.history import import_file, rebuild_source, try_policy
-from tests.history.installation import installation
+from tests.history.installation import installation, rows
 from tests.support.clock import ManualClock
 
 START_MS = 1_790_000_000_000
@@ -49,6 +50,33 @@ def test_a_rebuild_and_a_trial_say_that_raw_events_are_gone(tmp_path: Path, chdb
         tried = try_policy(context, {"policy": "", "from_ms": 0, "to_ms": START_MS})
         assert (tried.events, tried.now.sessions) == (0, 0)
         assert tried.note.startswith("source shop has no raw events: raw events are kept for")
+
+
+def test_the_daily_clean_up_leaves_what_an_import_has_not_folded_yet(
+    tmp_path: Path, chdb_dsn: str
+) -> None:
+    file = tmp_path / "past.ndjson"
+    ages = (3 * YEAR_MS, YEAR_MS + YEAR_MS // 10)  # one older than any roll-up
+    past = [visit(f"v{number}", START_MS - ages[number % 2] + number) for number in range(20)]
+    file.write_bytes(b"\n".join(map(msgspec.json.encode, past)))
+    clock = ManualClock(START_MS)
+    with installation(tmp_path / "data", chdb_dsn, "cleaned", clock) as parts:
+
+        def clean() -> int:
+            Sealing(parts.storage, parts.catalog, clock.now_ms).run()
+            return StorageRetention(parts.storage, parts.catalog, clock.now_ms, YEAR_MS).run()
+
+        went: list[int] = []
+
+        def between(_done: int, _of: int | None, what: str) -> None:
+            if what == "rebuild" and not went:
+                went.append(clean())
+
+        context = AdminContext(parts=parts, progress=between, running=False)
+        made = import_file(context, {"file": str(file)})
+        assert (made.events, made.rebuilt.events, went) == (20, 20, [0])
+        assert clean() == 20, "once they are folded they go"
+        assert len(rows(parts.storage, "sessions")) == 20
 
 
 def test_a_rebuild_says_why_it_has_nothing_to_compare(tmp_path: Path, chdb_dsn: str) -> None:

@@ -15,6 +15,7 @@ from services.common.errors import UnavailableError
 from services.common.ports import Outgoing
 from services.history.nightly import Nightly
 from services.loader.chores import Sealing, StorageRetention
+from services.loader.importing import importing
 from services.loader.migrate import migrate
 from services.standalone.log import SqliteLog
 from services.standalone.upkeep import Upkeep
@@ -95,6 +96,31 @@ def test_raw_events_go_when_old_and_sealed_once_a_day(
     assert [row["event_id"] for row in kept] == ["1", "2"]
     log.close()
     assert not errors
+
+
+def test_raw_events_stay_while_an_import_may_not_have_folded_them(
+    storage: ClickHouse, catalog: Catalog
+) -> None:
+    for source in ("berlin", "tokyo"):
+        row = {"source": source, "address": "v", "event_id": "1", "version": 1}
+        row |= {"type": "page_view", "visitor_id": "v", "ts_ms": at("2026-08-30T12:00:00")}
+        storage.insert("events", [msgspec.json.encode(row)], source)
+    now_ms = at("2026-11-21T00:00:00")
+    Sealing(storage, catalog, lambda: now_ms).run()
+
+    def clean() -> int:
+        return StorageRetention(storage, catalog, lambda: now_ms, 30 * DAY).run()
+
+    died = "INSERT INTO imports (source, id, seen) SELECT 'berlin', 'died', now() - INTERVAL "
+    storage.command(f"{died} 23 HOUR")
+    with importing(storage, "tokyo"):
+        with importing(storage, "tokyo"):
+            assert clean() == 0
+        assert clean() == 0, "one has ended, the other has not"
+    assert clean() == 1, "Tokyo's"
+    storage.command(f"{died} 25 HOUR")
+    assert clean() == 1, "who has died is not waited for longer than a day"
+    assert storage.query("SELECT * FROM events FINAL") == []
 
 
 def test_what_has_settled_is_sealed_source_by_source(

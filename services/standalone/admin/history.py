@@ -1,6 +1,7 @@
 """``waymark import``, ``waymark rebuild`` and ``waymark policy try``: history through the core."""
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from services.history.installation import Installation
 from services.history.intake import Rejected, Report, store
 from services.history.rebuild import Summary, Task, addresses_between, marked, rebuild
 from services.history.trial import Trial, trial
+from services.loader.importing import importing
 from services.loader.marks import MarkingSink
 from services.sessionizer.core.policy import Rules, SourceRules
 from services.standalone.admin.arguments import optional, required
@@ -44,12 +46,23 @@ class Imported(Struct, frozen=True):
 def import_file(context: Installation, args: dict[str, Any]) -> Imported:
     """Store a file's events, then rebuild the visitors they name and those linked to them."""
     source = source_named(context, args)
+    with importing(context.storage, source.name) as alive:
+        return _imported(context, source, args, alive)
+
+
+def _imported(
+    context: Installation, source: Source, args: dict[str, Any], alive: Callable[[], None]
+) -> Imported:
+    def progress(done: int, of: int | None, what: str) -> None:
+        alive()
+        context.progress(done, of, what)
+
     path = Path(required(args, "file", str))
     read = format_named(optional(args, "format", str) or "waymark")
     keep_ms = context.settings.events_keep_days * DAY_MS
     report = Report(kept_from_ms=context.clock.now_ms() - keep_ms)
     size = path.stat().st_size if path.exists() else None
-    lines = read_lines(path, lambda done: context.progress(done, size, "import"))
+    lines = read_lines(path, lambda done: progress(done, size, "import"))
     store(
         numbered(read(lines)),
         history_context(context, source),
@@ -58,7 +71,7 @@ def import_file(context: Installation, args: dict[str, Any]) -> Imported:
     )
     task = task_of(context, source, context.rules)
     rebuilt = rebuild(
-        context.storage, task, partial(write_rows, context), report.addresses, context.progress
+        context.storage, task, partial(write_rows, context), report.addresses, progress
     )
     note = _soon_forgotten(context, report)
     return Imported(source.name, report.events, report.rejected, report.named, rebuilt, note)
