@@ -1,6 +1,5 @@
 """A partition on a dictionary, and short ways to say what a shopper does."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,6 +9,7 @@ from services.common.ports import Changes, LogRecord, PartitionMeta
 from services.sessionizer.core.admission import Poison
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import SourceRules
+from tests.support.memory import MemoryStates
 
 T0 = 1_760_000_000_000
 SECOND = 1_000
@@ -32,26 +32,6 @@ def event(type_: str, at: int, event_id: str = "", visitor: str = "v", **fields:
     )
 
 
-class States:
-    """States at rest."""
-
-    def __init__(self) -> None:
-        self.kept: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.kept.get(key)
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        yield from list(self.kept.items())
-
-    def commit(self, changes: Changes) -> None:
-        for key, data in changes.states.items():
-            if data is None:
-                self.kept.pop(key, None)
-            else:
-                self.kept[key] = data
-
-
 class Stream:
     """A partition, its log, and the rows it has emitted, newest per id.
 
@@ -62,7 +42,7 @@ class Stream:
     def __init__(self, rules: SourceRules = RULES, resident: int = 1000) -> None:
         self.rules = rules
         self.resident = resident
-        self.states = States()
+        self.states = MemoryStates()
         self.meta: PartitionMeta | None = None
         self.log: list[LogRecord] = []
         self.rows: dict[str, dict[str, dict[str, Any]]] = {}

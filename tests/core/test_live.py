@@ -1,7 +1,8 @@
 """Answers of now: the fold of settled and waiting events, and counts that follow at once."""
 
 from services.sessionizer.core.live import preview
-from tests.core.streams import HOUR, MINUTE, RULES, SECOND, T0, States, Stream, event
+from tests.core.streams import HOUR, MINUTE, RULES, SECOND, T0, Stream, event
+from tests.support.memory import MemoryStates
 
 
 def live(stream: Stream, visitor: str = "v") -> dict[str, object]:
@@ -139,6 +140,6 @@ def test_a_preview_of_an_event_before_the_frontier_is_late() -> None:
 
 
 def test_a_preview_of_an_unknown_visitor_begins_with_nothing() -> None:
-    told = preview([event("page_view", 0), event("page_view", HOUR, "b")], RULES, States())
+    told = preview([event("page_view", 0), event("page_view", HOUR, "b")], RULES, MemoryStates())
     assert told[0]["before"] is None
     assert told[1]["before"]["current_stage"] == "discovery"

@@ -1,7 +1,8 @@
 """Three brokers, two copies that must have a write: one of them dies under load."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -39,30 +40,33 @@ def sending(publisher: KafkaPublisher) -> Send:
     return send
 
 
+@asynccontextmanager
+async def loaded(brokers: Sequence[Broker], senders: int, **settings: int) -> AsyncIterator[Load]:
+    """Publish all the time during a block; nothing acknowledged is lost by its end."""
+    addresses = ",".join(broker.address for broker in brokers)
+    given = settings_for(addresses, kafka_replication=3, **settings)
+    await ensure_topics(given, ["events", "dead-letters"])
+    publisher = KafkaPublisher(given)
+    await publisher.start()
+    load = Load(sending(publisher), senders)
+    load.start()
+    yield load
+    await load.stop()
+    await publisher.stop()
+    assert_nothing_lost(load, await read_all(given, "events"))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_one_broker_of_three_dies_and_nothing_acknowledged_is_lost(
     three: Sequence[Broker],
 ) -> None:
-    settings = settings_for(
-        ",".join(broker.address for broker in three),
-        kafka_replication=3,
-        kafka_min_insync=2,
-        kafka_partitions=6,
-    )
-    await ensure_topics(settings, ["events", "dead-letters"])
-    publisher = KafkaPublisher(settings)
-    await publisher.start()
-    load = Load(sending(publisher), 40)
-    load.start()
-    await asyncio.wait_for(load.more(10), WAIT)
-    await asyncio.to_thread(three[0].kill)
-    await asyncio.wait_for(load.more(20), WAIT)  # goes on with two, by itself
-    await asyncio.to_thread(three[0].start)
-    await asyncio.wait_for(load.more(10), WAIT)
-    await load.stop()
-    await publisher.stop()
-    assert_nothing_lost(load, await read_all(settings, "events"))
+    async with loaded(three, 40, kafka_min_insync=2, kafka_partitions=6) as load:
+        await asyncio.wait_for(load.more(10), WAIT)
+        await asyncio.to_thread(three[0].kill)
+        await asyncio.wait_for(load.more(20), WAIT)  # goes on with two, by itself
+        await asyncio.to_thread(three[0].start)
+        await asyncio.wait_for(load.more(10), WAIT)
 
 
 @pytest.mark.slow
@@ -70,22 +74,9 @@ async def test_one_broker_of_three_dies_and_nothing_acknowledged_is_lost(
 async def test_with_fewer_copies_in_sync_than_must_be_nothing_is_acknowledged(
     three: Sequence[Broker],
 ) -> None:
-    settings = settings_for(
-        ",".join(broker.address for broker in three),
-        kafka_replication=3,
-        kafka_min_insync=3,
-        kafka_partitions=3,
-    )
-    await ensure_topics(settings, ["events", "dead-letters"])
-    publisher = KafkaPublisher(settings)
-    await publisher.start()
-    load = Load(sending(publisher), 10)
-    load.start()
-    await asyncio.wait_for(load.more(5), WAIT)
-    await asyncio.to_thread(three[2].kill)
-    await asyncio.wait_for(load.refusals(50), WAIT)
-    await asyncio.to_thread(three[2].start)
-    await asyncio.wait_for(load.more(5), WAIT)
-    await load.stop()
-    await publisher.stop()
-    assert_nothing_lost(load, await read_all(settings, "events"))
+    async with loaded(three, 10, kafka_min_insync=3, kafka_partitions=3) as load:
+        await asyncio.wait_for(load.more(5), WAIT)
+        await asyncio.to_thread(three[2].kill)
+        await asyncio.wait_for(load.refusals(50), WAIT)
+        await asyncio.to_thread(three[2].start)
+        await asyncio.wait_for(load.more(5), WAIT)

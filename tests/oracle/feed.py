@@ -1,39 +1,20 @@
 """A log that is fed to the partition machine, with crashes, and everything it ever emitted."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 import msgspec
 
 from schemas.event import Event
 from schemas.rows import CartRow, FlagRow, OrderRow, SessionRow, SignalRow
-from services.common.ports import Changes, LogRecord, PartitionMeta
+from services.common.ports import LogRecord, PartitionMeta
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import SourceRules
 from tests.oracle.compare import Key, key_of
+from tests.support.memory import MemoryStates
 
 TICK = Event(type="__tick")
 SECOND, MINUTE = 1_000, 60_000
-
-
-class States:
-    """States at rest."""
-
-    def __init__(self) -> None:
-        self.kept: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.kept.get(key)
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        yield from list(self.kept.items())
-
-    def commit(self, changes: Changes) -> None:
-        for key, data in changes.states.items():
-            if data is None:
-                self.kept.pop(key, None)
-            else:
-                self.kept[key] = data
 
 
 class Feed:
@@ -45,7 +26,7 @@ class Feed:
     def __init__(self, rules: SourceRules, resident: int = 1_000) -> None:
         self.rules = rules
         self.resident = resident
-        self.states = States()
+        self.states = MemoryStates()
         self.meta: PartitionMeta | None = None
         self.log: list[LogRecord] = []
         self.sessions: list[SessionRow] = []

@@ -14,9 +14,10 @@ from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import SourceRules
 from services.standalone.outgrow.states import first_meta
 from tests.oracle.compare import differences, told
-from tests.oracle.feed import MINUTE, TICK, Feed, States, arrivals
+from tests.oracle.feed import MINUTE, TICK, Feed, arrivals
 from tests.oracle.shop import T0, TEA, does
 from tests.oracle.strategies import RULES, histories
+from tests.support.memory import MemoryStates
 
 GRACE = 30_000
 LATER = st.sampled_from([33 * MINUTE, 48 * MINUTE + 1, DAY_MS + HOUR_MS, 8 * DAY_MS])
@@ -37,7 +38,7 @@ class Many:
 
     def __init__(self, feed: Feed, meta: PartitionMeta, partitions: int) -> None:
         self.feed = feed
-        self.states = [States() for _ in range(partitions)]
+        self.states = [MemoryStates() for _ in range(partitions)]
         for key, value in feed.states.items():
             self.states[partition_of(key, partitions)].kept[key] = value
         metas = [first_meta(meta, partitions)] * partitions
@@ -75,7 +76,9 @@ class Many:
                 self._apply(number, events)
             carried = bool(forwards)
 
-    def _take(self, partition: Partition, states: States, forwards: dict[int, list[Event]]) -> None:
+    def _take(
+        self, partition: Partition, states: MemoryStates, forwards: dict[int, list[Event]]
+    ) -> None:
         changes: Changes = partition.take()
         states.commit(changes)
         partition.committed()

@@ -59,10 +59,10 @@ class MemoryLog:
 
 
 class MemoryStates:
-    """``StateStore``; ``rows`` and ``forwards`` hold all that was ever committed."""
+    """``StateStore``: ``kept`` now; ``rows`` and ``forwards`` are all that ever came."""
 
     def __init__(self) -> None:
-        self.states: dict[bytes, bytes] = {}
+        self.kept: dict[bytes, bytes] = {}
         self.rows: dict[str, list[bytes]] = {}
         self.forwards: list[Outgoing] = []
         self._meta: PartitionMeta | None = None
@@ -71,17 +71,17 @@ class MemoryStates:
         return self._meta
 
     def get(self, key: bytes) -> bytes | None:
-        return self.states.get(key)
+        return self.kept.get(key)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        yield from list(self.states.items())
+        yield from list(self.kept.items())
 
     def commit(self, changes: Changes) -> None:
         for key, value in changes.states.items():
             if value is None:
-                self.states.pop(key, None)
+                self.kept.pop(key, None)
             else:
-                self.states[key] = value
+                self.kept[key] = value
         for table, lines in changes.rows.items():
             self.rows.setdefault(table, []).extend(lines)
         self.forwards.extend(changes.forwards)
