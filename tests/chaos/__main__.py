@@ -7,8 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.chaos.again import read_again
 from tests.chaos.monkey import Habits
 from tests.chaos.run import Plan, rage
+
+LONG_STOP_SECONDS = 20.0
 
 
 def main() -> int:
@@ -25,14 +28,18 @@ def main() -> int:
         kills=given.kills,
         brokers=given.brokers,
         shoppers_per_second=given.rate,
-        habits=Habits(long_stops=0.03),
-        rest=300.0,
+        habits=Habits(long_stops=0.03, steps=0.05),
+        rest=600.0,
+        long_stop=LONG_STOP_SECONDS,
     )
     say(f"seed {plan.seed}, {plan.kills} kills, {plan.brokers} brokers")
     with tempfile.TemporaryDirectory(prefix="waymark-chaos-") as folder:
         place = given.keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        say(str(asyncio.run(rage(plan, place, say))))
+        outcome = asyncio.run(rage(plan, place, say, then=read_again))
+    say(str(outcome))
+    for kind in ("worker", "loader", "ingest"):
+        assert outcome.longest[kind] >= LONG_STOP_SECONDS, outcome.longest
     return 0
 
 

@@ -4,13 +4,14 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from deploy.kafka.broker import Broker, free_ports, make_nodes
+from tests.chaos.clock import HostClock, host_clock
 from tests.chaos.contents import POLICY, SOURCE
 from tests.chaos.part import FATAL, LATER, Command, Node, Part, storage
 from tests.support.commands import Commands
@@ -32,11 +33,20 @@ QUICK = {
 class City:
     """One installation in a folder: brokers, storage, ingest, loader and workers.
 
+    ``clock`` is that of the ingest host, None where this machine cannot set one process's alone.
     ``restarts`` says which part ended by itself, with which status, and was started again.
     """
 
-    def __init__(self, folder: Path, commands: Commands, brokers: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        commands: Commands,
+        edge: Commands,
+        clock: HostClock | None,
+        brokers: int,
+    ) -> None:
         self.folder = folder
+        self.clock = clock
         self._commands = commands
         more: dict[str, Any] = QUICK if brokers > 1 else {}
         heap = HEAP_OF_THREE if brokers > 1 else HEAP
@@ -55,7 +65,7 @@ class City:
             write_keys=f"{SOURCE}={KEY}",
             **copies,
         )
-        self.ingest: Part = self._command("ingest", "ingest")
+        self.ingest = self._command("ingest", "ingest", edge)
         self.loader = self._command("loader", "loader")
         self.metrics_api = self._command("metrics-api", "metrics-api")
         self.workers: list[Command] = []
@@ -72,9 +82,9 @@ class City:
         }
         return {f"WAYMARK_{key.upper()}": str(value) for key, value in given.items()}
 
-    def _command(self, name: str, command: str) -> Command:
+    def _command(self, name: str, command: str, host: Commands | None = None) -> Command:
         port = self._ports.pop()
-        return Command(self._commands, name, command, port, self.environ(name, port))
+        return Command(host or self._commands, name, command, port, self.environ(name, port))
 
     # -- life
 
@@ -157,14 +167,18 @@ class City:
 @contextmanager
 def city(folder: Path, brokers: int = 1) -> Iterator[City]:
     require_kafka()
-    (folder / "outputs").mkdir()
-    commands = Commands(folder / "outputs")
-    made = City(folder, commands, brokers)
-    try:
-        yield made
-    finally:
-        made.end()
-        commands.close()
+    clock = host_clock(folder)
+    for name in ("outputs", "edge"):
+        (folder / name).mkdir()
+    with (
+        closing(Commands(folder / "outputs")) as commands,
+        closing(Commands(folder / "edge", **(clock.environ if clock else {}))) as edge,
+    ):
+        made = City(folder, commands, edge, clock, brokers)
+        try:
+            yield made
+        finally:
+            made.end()
 
 
 @asynccontextmanager

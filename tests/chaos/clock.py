@@ -1,4 +1,4 @@
-"""An ingest process whose wall clock can be set: a library preloaded, made from ``step.c``."""
+"""A host whose wall clock can be set, by a library made of ``step.c`` and preloaded there."""
 
 import shutil
 import struct
@@ -6,37 +6,29 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.chaos.city import City
-from tests.chaos.part import Process
-
 SOURCE = Path(__file__).with_name("step.c")
 
 
-class SteppedIngest(Process):
-    """``waymark ingest`` on a host whose clock is off by what was last said."""
+class HostClock:
+    """The wall clock of whatever is started under ``environ``, as far off as was last said."""
 
-    def __init__(self, made: City, library: Path, port: int) -> None:
-        self._file = made.folder / "off"
+    def __init__(self, library: Path, file: Path) -> None:
+        self._file = file
+        self.environ = {"LD_PRELOAD": str(library), "STEP_FILE": str(file)}
         self.step(0)
-        order = [sys.executable, "-c", "from services.cli.main import main; main()", "ingest"]
-        environ = {"LD_PRELOAD": str(library), "STEP_FILE": str(self._file)}
-        environ |= made.environ("ingest", port)
-        super().__init__("ingest", port, order, made.folder / "ingest.txt", **environ)
 
     def step(self, off_ms: int) -> None:
-        """Set the host's clock so far off the truth, at once."""
+        """Set the clock so far off the truth, at once."""
         with self._file.open("r+b" if self._file.exists() else "wb") as file:
             file.write(struct.pack("q", off_ms))
 
 
-def library(folder: Path) -> Path:
-    """Return the library, compiled here, or skip where nothing compiles."""
+def host_clock(folder: Path) -> HostClock | None:
+    """Return a clock of this folder, its library compiled here; None where nothing compiles."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or sys.platform != "linux":
-        pytest.skip("no C compiler (or not Linux): another process's clock cannot be set")
+        return None
     made = folder / "step.so"
     command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(made)]
     subprocess.run([*command, str(SOURCE)], check=True)
-    return made
+    return HostClock(made, folder / "off")

@@ -1,4 +1,4 @@
-"""Who kills, stops, continues and restarts: all by the dice of one seed."""
+"""Who kills, stops, restarts, and sets the ingest host's clock: all by the dice of one seed."""
 
 import asyncio
 import random
@@ -12,6 +12,9 @@ from msgspec import Struct
 from tests.chaos.city import City
 from tests.chaos.part import Part
 
+HOUR_MS = 3_600_000
+STEPS_MS = (0, HOUR_MS, 0, -HOUR_MS, 0, 5_000, 0, -5_000, 0, -3 * HOUR_MS)
+"""How far off the clock is set: beyond the grace, and once beyond what a visitor's stub lives."""
 IN_SYNC_SECONDS = 3.0
 """What a broker gets, once it is back, to copy what it has missed."""
 
@@ -26,13 +29,17 @@ class Habits(Struct, frozen=True):
     long_stops: float = 0.0
     long_stopped: tuple[float, float] = (12.0, 20.0)
     again: float = 0.1
+    steps: float = 0.0
     weights: tuple[tuple[str, int], ...] = (
         ("worker", 5), ("ingest", 3), ("loader", 3), ("storage", 2), ("broker", 1)
     )  # fmt: skip
 
 
 class Monkey:
-    """``kills`` and ``stops`` count the blows by kind of part."""
+    """``kills`` and ``stops`` count the blows by kind of part, ``longest`` has seconds stopped.
+
+    ``steps`` counts how often the clock was set.
+    """
 
     def __init__(self, city: City, seed: int, habits: Habits, say: Callable[[str], None]) -> None:
         self._city = city
@@ -43,6 +50,8 @@ class Monkey:
         self._healing: set[asyncio.Task[None]] = set()
         self.kills: Counter[str] = Counter()
         self.stops: Counter[str] = Counter()
+        self.longest: dict[str, float] = {}
+        self.steps = 0
 
     async def rampage(self, kills: int) -> None:
         """Go on until so many more were killed, and all they were are running again."""
@@ -50,18 +59,35 @@ class Monkey:
         while self.kills.total() < wanted:
             await asyncio.sleep(self._dice.uniform(*self._habits.pause))
             self._heal()
+            if self._dice.random() < self._habits.steps:
+                self.step(self._dice.choice(STEPS_MS))
             victim = self._choose()
             if victim is not None:
                 await self._strike(victim)
         await asyncio.gather(*self._healing)
 
+    def step(self, off_ms: int) -> None:
+        """Set the ingest host's clock so far off the truth, where it can be set."""
+        if self._city.clock is not None:
+            self._city.clock.step(off_ms)
+            self.steps += 1
+            self.say(f"the ingest host's clock is {off_ms} ms off")
+
+    async def hold(self, kind: str, seconds: float) -> None:
+        """Stop one of a kind for so long, whatever the dice say, as soon as one runs."""
+        while not (standing := self._standing(kind)):  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.1)
+        await self._stop(standing[0], seconds)
+
+    def _standing(self, kind: str) -> list[Part]:
+        return [one for one in self._of(kind) if one.wanted and not one.frozen]
+
     def _choose(self) -> Part | None:
         """Return one that runs; of brokers, only where all of them do."""
         kinds, weights = zip(*self._habits.weights, strict=True)
         kind = self._dice.choices(kinds, weights)[0]
-        some = self._of(kind)
-        hurt = any(not one.wanted or one.frozen for one in some)
-        standing = [one for one in some if one.wanted and not one.frozen]
+        standing = self._standing(kind)
+        hurt = len(standing) < len(self._of(kind))
         if not standing or (kind == "broker" and hurt):
             return None
         return self._dice.choice(standing)
@@ -101,7 +127,9 @@ class Monkey:
     async def _stop(self, victim: Part, seconds: float) -> None:
         victim.frozen = True
         victim.send(signal.SIGSTOP)
-        self.stops[victim.name.partition("-")[0]] += 1
+        kind = victim.name.partition("-")[0]
+        self.stops[kind] += 1
+        self.longest[kind] = max(seconds, self.longest.get(kind, 0.0))
         self.say(f"stopped {victim.name} for {seconds:.1f} s")
         self._later(self._go_on(victim, seconds))
 

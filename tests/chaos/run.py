@@ -9,8 +9,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from tests.chaos.city import KEY, City, city, tended
-from tests.chaos.monkey import Habits, Monkey
+from tests.chaos.monkey import HOUR_MS, Habits, Monkey
 from tests.chaos.part import FATAL
+from tests.chaos.rebuilt import rebuilt
 from tests.chaos.storefront import Storefront
 from tests.chaos.verdict import Report, at_rest
 
@@ -18,7 +19,7 @@ Say = Callable[[str], None]
 
 
 class Plan(Struct, frozen=True):
-    """What a run does; seconds."""
+    """What a run does; seconds. A worker, the loader and ingest are stopped for ``long_stop``."""
 
     seed: int
     kills: int
@@ -26,6 +27,7 @@ class Plan(Struct, frozen=True):
     shoppers_per_second: float = 5.0
     habits: Habits = Habits()
     rest: float = 150.0
+    long_stop: float = 0.0
 
 
 class Outcome(Struct):
@@ -34,6 +36,8 @@ class Outcome(Struct):
     report: Report
     kills: dict[str, int]
     stops: dict[str, int]
+    longest: dict[str, float]
+    steps: int
     restarts: list[tuple[str, int]]
     shoppers: int
     answers: dict[str, int]
@@ -41,9 +45,11 @@ class Outcome(Struct):
 
     def __str__(self) -> str:
         """Return a few lines for people."""
+        longest = ", ".join(f"{name} {value:.0f} s" for name, value in self.longest.items())
         clock = ", ".join(f"{name} {value:.0f} s" for name, value in self.seconds.items())
         return "\n".join([
-            f"{sum(self.kills.values())} kills {self.kills}, stopped and continued {self.stops}",
+            f"{sum(self.kills.values())} kills {self.kills}",
+            f"stopped and continued {self.stops}, longest {longest}; clock set {self.steps} times",
             f"ended by themselves {self.restarts}",
             f"{self.shoppers} shoppers, answers {self.answers}",
             f"{self.report}",
@@ -60,28 +66,33 @@ async def rage(plan: Plan, folder: Path, say: Say, then: "Then | None" = None) -
     with city(folder, plan.brokers) as made:
         await asyncio.to_thread(made.start, 1)
         started = time.monotonic()
+        if made.clock is None:
+            say("no C compiler (or not Linux): the ingest host's clock is not stepped")
         monkey = Monkey(made, plan.seed, plan.habits, say)
         async with tended(made), shop(made, plan) as front:
-            await _scaled(made, monkey, plan.kills)
+            await _scaled(made, monkey, plan)
             await asyncio.to_thread(made.wait_ready)
             raged = time.monotonic()
             monkey.say("all are back")
             async with asyncio.timeout(plan.rest):
                 await front.close()
             try:
-                report = await at_rest(made.settings, front.acknowledged, plan.rest)
+                verdict = await at_rest(made.settings, front.acknowledged, plan.rest)
+                rested = time.monotonic()
+                report = await rebuilt(made.settings, verdict)
+                mended = time.monotonic()
+                if then is not None:
+                    await then(made, front)
             except AssertionError:
                 say(await asyncio.to_thread(made.words))
                 raise
-            rested = time.monotonic()
-            if then is not None:
-                await then(made, front)
         return Outcome(
-            report, dict(monkey.kills), dict(monkey.stops), made.restarts, front.shoppers,
-            dict(front.answers),
+            report, dict(monkey.kills), dict(monkey.stops), monkey.longest,
+            monkey.steps, made.restarts, front.shoppers, dict(front.answers),
             {
                 "start": started - began, "rage": raged - started,
-                "rest": rested - raged, "then": time.monotonic() - rested,
+                "rest": rested - raged, "rebuild": mended - rested,
+                "then": time.monotonic() - mended,
             },
         )  # fmt: skip
 
@@ -89,12 +100,13 @@ async def rage(plan: Plan, folder: Path, say: Say, then: "Then | None" = None) -
 Then = Callable[[City, Storefront], Awaitable[None]]
 
 
-async def _scaled(made: City, monkey: Monkey, kills: int) -> None:
-    """Rage with one worker, then three, then two."""
-    await monkey.rampage(kills // 4)
+async def _scaled(made: City, monkey: Monkey, plan: Plan) -> None:
+    """Rage with one worker, then three, then two; the clock is ahead, then behind, then right."""
+    kills = plan.kills
+    await _phase(monkey, plan, kills // 4, HOUR_MS, "worker")
     made.hire()
     made.hire()
-    await monkey.rampage(kills // 2)
+    await _phase(monkey, plan, kills // 2, -HOUR_MS, "loader")
     leaving = made.workers[0]
     # One that was killed a moment ago is no worker yet that could leave in good order.
     await asyncio.to_thread(leaving.wait_ready)
@@ -102,7 +114,16 @@ async def _scaled(made: City, monkey: Monkey, kills: int) -> None:
     status = await asyncio.to_thread(leaving.stop)
     monkey.say(f"{leaving.name} left with status {status}")
     assert status in {0, FATAL}, leaving.words()
-    await monkey.rampage(kills - kills // 4 - kills // 2)
+    await _phase(monkey, plan, kills - kills // 4 - kills // 2, 0, "ingest")
+    monkey.step(0)
+
+
+async def _phase(monkey: Monkey, plan: Plan, kills: int, off_ms: int, kind: str) -> None:
+    """Set the clock, stop one of the kind for as long as is planned, and rage meanwhile."""
+    monkey.step(off_ms)
+    if plan.long_stop:
+        await monkey.hold(kind, plan.long_stop)
+    await monkey.rampage(kills)
 
 
 @asynccontextmanager

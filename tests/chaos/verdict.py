@@ -1,7 +1,8 @@
 """What must hold when all has come to rest: nothing lost, nothing twice, nothing but the rules.
 
-The judge is the batch oracle, over the events that lie in the log. What may differ from it is what
-the fold itself marked for the rebuild, and it may mark only what came later than the grace.
+The judge is the batch oracle, over the events that lie in the log. Live, what may differ from it is
+what the fold itself marked for the rebuild, and it may mark only what came later than the grace.
+Once what is marked is rebuilt (``rebuilt.py``) nothing may.
 """
 
 import asyncio
@@ -18,24 +19,24 @@ from schemas.rows import FlagRow, SignalRow
 from services.common.clickhouse import open_storage
 from services.common.policy_file import parse_policy
 from services.common.settings import Settings
+from services.history.cut import NEVER, UNRESOLVED
 from services.history.stored import TYPES, key_of
 from services.sessionizer.core.batch import Rows
 from services.sessionizer.core.policy import SourceRules
 from tests.chaos.contents import DECIDED_MS, POLICY, SOURCE, Json
-from tests.oracle.compare import differences
+from tests.oracle.compare import Told, differences
 from tests.oracle.compare import told as by_key
 from tests.oracle.oracle import judge
 from tests.sessionizer.told import told
 from tests.support.kafka import read_all
 
 RULES = SourceRules(policy=parse_policy(POLICY, "the policy of chaos"))
-FLAGS = {"late", "late_order"}
-LEFT_OUT = 0.5
-"""More visitors than that marked for the rebuild would leave too little to compare.
-
-A machine that does everything at once lets clients through late while ingest accepts others, so
-that time passes: then many are late. Each of them is proven to be by its own lag.
-"""
+LAG_OF_FLAG_MS = {
+    "late": RULES.policy.time.grace_ms,
+    "late_order": RULES.policy.time.grace_ms,
+    "stateless": RULES.policy.time.stub_ms,
+}
+"""Nobody is marked but for an event with more lag than this."""
 TOPIC_OF_TABLE = {"event_flags": "flags"}
 Key = tuple[str, str, str]
 
@@ -57,16 +58,21 @@ class Report(msgspec.Struct):
     rows: dict[str, int] = {}
     flags: dict[str, int] = {}
     marked: int = 0
+    differed: int = 0
+    rebuilt: dict[str, str] = {}
     retracted: int = 0
     greatest_lag_ms: int = 0
 
 
 class Verdict:
-    """Reads topics and storage once, and says in words all that is wrong: nothing is best."""
+    """Reads topics and storage once, and says in words all that is wrong: nothing is best.
 
-    def __init__(self, settings: Settings, acknowledged: dict[str, Json], left_out: float) -> None:
+    ``truth`` is what the oracle says of all visitors.
+    """
+
+    def __init__(self, settings: Settings, acknowledged: dict[str, Json]) -> None:
         self._settings = settings
-        self._left_out = left_out
+        self.truth: Told = {}
         self._acknowledged = acknowledged
         self.report = Report()
         self.wrong: list[str] = []
@@ -79,6 +85,7 @@ class Verdict:
         self._log(copies)
         marked = self._flags(rows.flags, copies)
         self._law(rows, copies, marked)
+        self._decided(rows)
         self._signals(rows, marked)
         storage = open_storage(self._settings.clickhouse, create=False)
         try:
@@ -129,7 +136,6 @@ class Verdict:
 
         An event that came within the grace is never late, whatever died or stood still.
         """
-        grace_ms = RULES.policy.time.grace_ms
         marked: dict[str, set[str]] = defaultdict(set)
         self.report.greatest_lag_ms = max(
             (copy.append_ms - copy.event.ts_ms for copy in copies.values()), default=0
@@ -138,7 +144,7 @@ class Verdict:
             marked[flag.visitor_id].add(flag.flag)
             copy = copies.get((flag.source, flag.visitor_id, flag.event_id))
             lag = copy.append_ms - copy.event.ts_ms if copy else -1
-            if flag.flag not in FLAGS or lag <= grace_ms:
+            if lag <= LAG_OF_FLAG_MS.get(flag.flag, NEVER):
                 self.wrong.append(f"flag without a cause (lag {lag} ms): {flag}")
         self.report.flags = dict(Counter(flag.flag for flag in flags))
         self.report.marked = len(marked)
@@ -147,13 +153,17 @@ class Verdict:
     def _law(self, rows: Rows, copies: dict[Key, Copy], marked: dict[str, set[str]]) -> None:
         events = [copy.event for copy in copies.values() if not copy.event.to]
         as_of = max((event.ts_ms for event in events), default=0) + DECIDED_MS
-        truth = judge(events, RULES, as_of)
-        visitors = {address_of(event) for event in events}
-        self.report.visitors = len(visitors)
-        if len(marked) > self._left_out * len(visitors):
-            self.wrong.append(f"{len(marked)} of {len(visitors)} visitors are left out")
-        said = differences(by_key(truth), by_key(rows), leave_out=marked)
+        self.truth, live = by_key(judge(events, RULES, as_of)), by_key(rows)
+        self.report.visitors = len({address_of(event) for event in events})
+        said = differences(self.truth, live, leave_out=marked)
         self.wrong += [f"{len(said)} differences from the oracle", *said[:10]] if said else []
+        self.report.differed = len(differences(self.truth, live)) - len(said)
+
+    def _decided(self, rows: Rows) -> None:
+        """Nothing of anybody is open: what is, no rebuild may replace."""
+        for told_ in by_key(rows).values():
+            if told_.get("closed_ms", 0) is None or told_.get("outcome") in UNRESOLVED:
+                self.wrong.append(f"still open: {told_}")
 
     def _signals(self, rows: Rows, marked: dict[str, set[str]]) -> None:
         """Hold that a signal is told once, but for what a late order of its visitor says."""
@@ -209,15 +219,13 @@ def _is(event: Event, sent: Json) -> bool:
     return same and event.ts_ms == min(sent["ts_ms"], event.received_ms)
 
 
-async def at_rest(
-    settings: Settings, acknowledged: dict[str, Json], seconds: float, left_out: float = LEFT_OUT
-) -> Report:
+async def at_rest(settings: Settings, acknowledged: dict[str, Json], seconds: float) -> Verdict:
     """Ask until nothing is wrong; what still is after so long is an error in words."""
     until = time.monotonic() + seconds
     while True:
-        verdict = await Verdict(settings, acknowledged, left_out).reach()
+        verdict = await Verdict(settings, acknowledged).reach()
         if not verdict.wrong:
-            return verdict.report
+            return verdict
         if time.monotonic() > until:
             raise AssertionError("\n".join([*verdict.wrong, str(verdict.report)]))
         await asyncio.sleep(2)

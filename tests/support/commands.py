@@ -33,15 +33,15 @@ class Done(NamedTuple):
 class Commands:
     """Starts commands in a folder of their own, with nothing of this process's settings."""
 
-    def __init__(self, folder: Path) -> None:
-        """Work in a folder."""
+    def __init__(self, folder: Path, **more: str) -> None:
+        """Work in a folder; the process that forks begins with so much more in its environment."""
         self._folder = folder
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         environ = {name: text for name, text in os.environ.items() if "WAYMARK" not in name}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.commands"],
-            cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=ROOT, env=environ | more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def run(self, *args: object, **environ: str) -> Done:
