@@ -2,7 +2,8 @@
 
 The server is kept to one core, the load generator to another, where the machine has two. "per
 CPU-s" counts events (or single requests) per CPU-second of the server; the latencies are those at
-half of what it took flat out.
+half of what it took flat out, from when a request was due. The generator, the broker and whatever
+else runs share what the server leaves: "sent late" is how much of that is theirs (p99).
 """
 
 import asyncio
@@ -66,7 +67,10 @@ def _measure(bench: Bench, process: Process, port: int, batch: int) -> Row:
     cpu = cpu_seconds(process.pid) - cpu
     half = load(bench, port, batch, bench.seconds, rate=flat["requests"] / flat["seconds"] / 2)
     events = flat["requests"] * batch
-    other = f"at half: p50 {half['p50_ms']:.1f} ms, p99 {half['p99_ms']:.1f} ms"
+    other = (
+        f"at half: p50 {half['p50_ms']:.1f} ms, p99 {half['p99_ms']:.1f} ms "
+        f"(sent late: {half['late_p99_ms']:.1f})"
+    )
     if flat["refused"] or half["refused"]:
         other += f"; refused as overload: {flat['refused']:,} flat out, {half['refused']:,} at half"
     return Row("", events / flat["seconds"], events / cpu, other=other)

@@ -1,7 +1,8 @@
 // The load generator: ready-made HTTP/1.1 requests over keep-alive connections, timed each.
 //
 // Flat out, every connection has one request under way. Paced, requests are due at a fixed rate with
-// random gaps, whatever the answers do, and are timed from when they were due.
+// random gaps, whatever the answers do, and are timed from when they were due. How late they were
+// sent is told too: it says how much of a latency is the machine's, or of connections all in use.
 package main
 
 import (
@@ -90,20 +91,24 @@ func (d *due) take() (time.Time, int, bool) {
 	return at, d.count, at.Before(d.until)
 }
 
-func work(all *due, ready [][]byte) []time.Duration {
+// timing is what one request took from when it was due, and how late it was sent.
+type timing struct{ took, late time.Duration }
+
+func work(all *due, ready [][]byte) []timing {
 	line, err := net.Dial("tcp", *address)
 	fail(err)
 	defer line.Close()
 	answers := bufio.NewReader(line)
-	var took []time.Duration
+	var seen []timing
 	for {
 		at, number, more := all.take()
 		if !more {
-			return took
+			return seen
 		}
 		if wait := time.Until(at); wait > 0 {
 			time.Sleep(wait)
 		}
+		late := time.Since(at)
 		_, err := line.Write(ready[number%len(ready)])
 		fail(err)
 		answer, err := http.ReadResponse(answers, nil)
@@ -118,7 +123,7 @@ func work(all *due, ready [][]byte) []time.Duration {
 		if answer.StatusCode != http.StatusOK {
 			fail(fmt.Errorf("answered %s: %.200s", answer.Status, text))
 		}
-		took = append(took, time.Since(at))
+		seen = append(seen, timing{time.Since(at), late})
 	}
 }
 
@@ -128,7 +133,7 @@ func main() {
 	began := time.Now()
 	length := time.Duration(*seconds * float64(time.Second))
 	all := &due{next: began, until: began.Add(length), rand: rand.New(rand.NewSource(*seed))}
-	var took []time.Duration
+	var took, late []time.Duration
 	var lock sync.Mutex
 	var group sync.WaitGroup
 	for range *connect {
@@ -137,8 +142,10 @@ func main() {
 			defer group.Done()
 			mine := work(all, ready)
 			lock.Lock()
-			took = append(took, mine...)
-			lock.Unlock()
+			defer lock.Unlock()
+			for _, one := range mine {
+				took, late = append(took, one.took), append(late, one.late)
+			}
 		}()
 	}
 	group.Wait()
@@ -146,10 +153,12 @@ func main() {
 	if len(took) == 0 {
 		fail(fmt.Errorf("no request was answered"))
 	}
-	slices.Sort(took)
-	at := func(share float64) float64 { return took[int(share*float64(len(took)-1))].Seconds() * 1000 }
-	fmt.Printf("{\"requests\":%d,\"seconds\":%.4f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"refused\":%d}\n",
-		len(took), wall, at(0.5), at(0.99), refused.Load())
+	at := func(of []time.Duration, share float64) float64 {
+		slices.Sort(of)
+		return of[int(share*float64(len(of)-1))].Seconds() * 1000
+	}
+	fmt.Printf("{\"requests\":%d,\"seconds\":%.4f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"late_p99_ms\":%.3f,\"refused\":%d}\n",
+		len(took), wall, at(took, 0.5), at(took, 0.99), at(late, 0.99), refused.Load())
 }
 
 func fail(err error) {
