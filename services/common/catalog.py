@@ -101,7 +101,7 @@ class Catalog:
         self._file.mark("started")
         return FirstStart(name, key, token)
 
-    # Sources.
+    # -- sources
 
     def sources(self) -> list[Source]:
         """Return every source by name."""
@@ -126,7 +126,7 @@ class Catalog:
         if source and not source.server_orders:
             self.put_source(msgspec.structs.replace(source, server_orders=True))
 
-    # Write keys.
+    # -- write keys
 
     def create_key(
         self, source: str, kind: KeyKind = "server", origins: Sequence[str] = ()
@@ -181,7 +181,7 @@ class Catalog:
         origins = self._fresh().origins
         return "*" in origins or origin.lower() in origins
 
-    # Read tokens.
+    # -- read tokens
 
     def create_token(self, source: str | None = None) -> tuple[Token, str]:
         """Make a read token, of one source or of all, and return it with its secret."""
@@ -204,7 +204,7 @@ class Catalog:
         known, token = self._fresh().tokens.get(digest, (b"", None))
         return token if hmac.compare_digest(known, digest) else None
 
-    # Salts.
+    # -- salts
 
     def salts(self, now_ms: int) -> Salts:
         """Return the salts as of a time; older ones than yesterday's are destroyed."""
@@ -214,7 +214,7 @@ class Catalog:
             self._salts = Salts(day, found[day], found.get(day - 1))
         return self._salts
 
-    # The snapshot.
+    # -- the snapshot
 
     def _fresh(self) -> _Snapshot:
         now = time.monotonic()

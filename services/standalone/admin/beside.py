@@ -31,14 +31,8 @@ class LiveFold:
     @contextmanager
     def watched(self) -> Iterator[Watch]:
         """Note whose state is stored anew during the block."""
-        moved: set[bytes] = set()
-        watching = self._context.engine.sessionizer.watching
-        watching.append(moved)
-        try:
+        with self._context.engine.sessionizer.watched() as moved:
             yield _Beside(self._context, moved)
-        finally:
-            # By identity: sets that are equal are not the same watch.
-            watching[:] = [one for one in watching if one is not moved]
 
     @contextmanager
     def held(self) -> Iterator[Watch]:
