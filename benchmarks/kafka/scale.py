@@ -75,10 +75,9 @@ def _ingest(bench: Bench, count: int, prefix: str) -> float:
         before, batches = _cpu(some), _batches(some)
         events = all_of(bench.seconds)
         spent, batches = _cpu(some) - before, _batches(some) - batches
-        say(
-            f"{count}: {events / batches:.0f} events a batch, {spent / events * 1e6:.1f} CPU-µs each"
-        )
-        return spent / events
+        cost = spent / events
+        say(f"{count}: {events / batches:.0f} events a batch, {cost * 1e6:.1f} CPU-µs an event")
+        return cost
 
 
 def _fold(bench: Bench, count: int, prefix: str) -> float:
