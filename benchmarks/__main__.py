@@ -23,6 +23,7 @@ BENCHMARKS = {
     "flat": "The fold, as events add up",
     "ingest": "HTTP to the durable log",
     "standalone": "One process: POST to queryable",
+    "holds": "One process: what stands still for a forget and a rebuild",
     "queries": "Metrics over a year's sessions",
 }
 WIDTH = 88
