@@ -13,7 +13,12 @@ from typing import Any, Literal
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from msgspec import Struct
 
 from schemas.spans import HOUR_MS
@@ -253,6 +258,9 @@ async def _configs(admin: AIOKafkaAdminClient, wanted: list[Topic]) -> dict[str,
     found: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources):
         for code, message, _, name, entries in answer.resources:
+            if for_code(code) is UnknownTopicOrPartitionError:
+                # Made a moment ago, and not yet known to this one of the brokers: ask again.
+                raise UnknownTopicOrPartitionError(f"topic {name}")
             if code:
                 raise InvalidError(f"topic {name} cannot be looked at: {message or for_code(code)}")
             found[name] = {entry[0]: entry[1] for entry in entries}

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schemas.rows import OrderRow, SignalRow
+from schemas.rows import FlagRow, OrderRow, SignalRow
 from schemas.spans import DAY_MS
 from services.history.cut import NEVER, anchor_ms
 from services.history.stored import AnyRow, Key, key_of
@@ -76,7 +76,9 @@ class Difference:
         return anchor_ms(row) < self._cuts.get(row.visitor_id, NEVER)
 
     def _within_reach(self, row: AnyRow) -> bool:
-        return anchor_ms(row) >= self._first_ms.get(row.visitor_id, NEVER)
+        # A mark may be of an order that came over a link, older than all that is the visitor's own.
+        marks = isinstance(row, FlagRow)
+        return marks or anchor_ms(row) >= self._first_ms.get(row.visitor_id, NEVER)
 
 
 def _moved(row: AnyRow, old: AnyRow) -> bool:

@@ -19,7 +19,6 @@ from schemas.rows import FlagRow, SignalRow
 from services.common.clickhouse import open_storage
 from services.common.policy_file import parse_policy
 from services.common.settings import Settings
-from services.history.cut import NEVER, UNRESOLVED
 from services.history.stored import TYPES, key_of
 from services.sessionizer.core.batch import Rows
 from services.sessionizer.core.policy import SourceRules
@@ -144,7 +143,7 @@ class Verdict:
             marked[flag.visitor_id].add(flag.flag)
             copy = copies.get((flag.source, flag.visitor_id, flag.event_id))
             lag = copy.append_ms - copy.event.ts_ms if copy else -1
-            if lag <= LAG_OF_FLAG_MS.get(flag.flag, NEVER):
+            if flag.flag not in LAG_OF_FLAG_MS or lag <= LAG_OF_FLAG_MS[flag.flag]:
                 self.wrong.append(f"flag without a cause (lag {lag} ms): {flag}")
         self.report.flags = dict(Counter(flag.flag for flag in flags))
         self.report.marked = len(marked)
@@ -162,7 +161,7 @@ class Verdict:
     def _decided(self, rows: Rows) -> None:
         """Nothing of anybody is open: what is, no rebuild may replace."""
         for told_ in by_key(rows).values():
-            if told_.get("closed_ms", 0) is None or told_.get("outcome") in UNRESOLVED:
+            if told_.get("closed_ms", 0) is None or told_.get("outcome") in {"open", "abandoned"}:
                 self.wrong.append(f"still open: {told_}")
 
     def _signals(self, rows: Rows, marked: dict[str, set[str]]) -> None:
