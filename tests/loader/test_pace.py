@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.loader.pace import (
@@ -31,6 +31,7 @@ def loop(pace: Pace, turns: list[float]) -> Iterator[tuple[float, float]]:
         now = ended + pace.rest(now, ended, 1, rows=rows)
 
 
+@settings(deadline=None)
 @given(turns=turns)
 def test_a_row_is_in_storage_by_then_however_pressed_the_loop_is(turns: list[float]) -> None:
     brought = list(loop(Pace(), turns))
