@@ -99,12 +99,14 @@ class Shopper:
         )
 
 
-def lines(events: int, visitors: int, seed: int = 7) -> Iterator[tuple[int, bytes]]:
+def lines(
+    events: int, visitors: int, seed: int = 7, start_ms: int = START_MS
+) -> Iterator[tuple[int, bytes]]:
     """Yield time and JSON line of so many events in the order in which they come about."""
     choose = random.Random(seed)
     shoppers = [Shopper(number, choose) for number in range(visitors)]
     spread_ms = 20 * 60_000
-    heap = [(START_MS + choose.randrange(spread_ms), at) for at in range(visitors)]
+    heap = [(start_ms + choose.randrange(spread_ms), at) for at in range(visitors)]
     heapify(heap)
     encode = msgspec.json.Encoder().encode
     for number in range(events):
@@ -114,11 +116,11 @@ def lines(events: int, visitors: int, seed: int = 7) -> Iterator[tuple[int, byte
         heapreplace(heap, (ts_ms + max(gap_ms, 1), at))
 
 
-def records(events: int, visitors: int, seed: int = 7) -> list[LogRecord]:
+def records(events: int, visitors: int, seed: int = 7, start_ms: int = START_MS) -> list[LogRecord]:
     """Return the events as records of the log, appended 150 ms after their newest event."""
     found: list[LogRecord] = []
     batch: list[bytes] = []
-    for ts_ms, line in lines(events, visitors, seed):
+    for ts_ms, line in lines(events, visitors, seed, start_ms):
         batch.append(line)
         if len(batch) == RECORD:
             found.append(LogRecord(len(found) + 1, ts_ms + 150, b"\n".join(batch)))
