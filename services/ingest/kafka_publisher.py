@@ -59,6 +59,7 @@ class KafkaPublisher:
         *,
         tick_seconds: float = TICK_SECONDS,
         request_seconds: float = REQUEST_SECONDS,
+        hold_seconds: float = HOLD_SECONDS,
     ) -> None:
         """Describe it; ``start`` connects."""
         self.settings = settings
@@ -66,6 +67,7 @@ class KafkaPublisher:
         self._limit = settings.in_flight_bytes
         self._metrics = metrics
         self._tick_seconds = tick_seconds
+        self._hold_seconds = hold_seconds
         self._producer = Producer(settings, request_seconds)
         events, letters = topic_name(settings, "events"), topic_name(settings, "dead-letters")
         every = range(self._partitions)
@@ -194,7 +196,7 @@ class KafkaPublisher:
 
     async def _flush(self) -> None:
         now, sent = asyncio.get_running_loop().time(), 0
-        busy = {lane.leader for lane in self._flying if lane.away_for(now) < HOLD_SECONDS}
+        busy = {lane.leader for lane in self._flying if lane.away_for(now) < self._hold_seconds}
         for lane in list(self._ready):
             if sent >= FLUSH_BYTES:
                 self._wake.set()

@@ -67,6 +67,44 @@ async def test_requests_at_the_same_time_share_records(publisher: KafkaPublisher
     assert len(await read_all(publisher.settings, "events")) < 30
 
 
+async def test_partitions_of_a_broker_gather_while_a_request_to_it_is_on_its_way(
+    victim: Broker,
+) -> None:
+    settings = settings_for(victim.address)
+    one, other = visitors_of_two_partitions()
+    async with publishing(settings, hold_seconds=WAIT) as publisher:
+        await taken_at_last(publisher, outgoing(one, 0))
+        for number in range(1, 20):  # a busy machine may take longer than anyone waits
+            later = [outgoing(other, 2 * number), outgoing(other, 2 * number + 1)]
+            if await taken_while_it_hangs(publisher, victim, [outgoing(one, number), *later]):
+                break
+        else:
+            raise AssertionError("refused each time")
+    values = [record.value for record in await read_all(settings, "events")]
+    assert b"\n".join(item.line for item in later) in values
+
+
+def visitors_of_two_partitions() -> tuple[str, str]:
+    found = {partition_of(key_of("shop", f"v{n}"), PARTITIONS): f"v{n}" for n in range(50)}
+    return found[0], found[1]
+
+
+async def taken_while_it_hangs(
+    publisher: KafkaPublisher, victim: Broker, items: list[Outgoing]
+) -> bool:
+    """Publish one after the other to a broker that hangs; tell whether it took them afterwards."""
+    victim.send(signal.SIGSTOP)
+    try:
+        under_way = []
+        for item in items:
+            under_way.append(asyncio.ensure_future(publisher.publish([item])))
+            await asyncio.sleep(0.05)  # what could be handed over was
+    finally:
+        victim.send(signal.SIGCONT)
+    results = await asyncio.gather(*under_way, return_exceptions=True)
+    return not any(isinstance(result, UnavailableError) for result in results)
+
+
 async def test_a_record_stays_within_its_size(publisher: KafkaPublisher) -> None:
     big = b"x" * 200_000
     items = [Outgoing("shop", "v1", b'{"n":%d,"x":"%s"}' % (n, big)) for n in range(12)]
