@@ -3,10 +3,9 @@
 How much faster two are by the wall needs as many free cores as all parts together keep busy; what
 two cost more than one does not.
 
-Of ingest, each of the two gets what the one gets. A process that sees half the load sends half as
-large records as often, and what a request to a broker costs is shared by fewer events: that is the
-price of a lower load, whoever takes the other half. How many events a batch held is told on the
-way, so that one sees whether the loads were alike.
+Of ingest, each of the two gets what the one gets. What a request to a broker costs is shared by
+fewer events where a process sees less: that is the price of a lower load, whoever takes the rest.
+How many events a batch held is told on the way, so that one sees whether the loads were alike.
 """
 
 import asyncio
