@@ -14,6 +14,8 @@ from schemas.event import Product
 
 Stage = Literal["discovery", "interest", "intent", "purchase", "engagement"]
 Outcome = Literal["open", "abandoned", "recovered", "lost", "emptied", "converted"]
+UNRESOLVED: frozenset[Outcome] = frozenset({"open", "abandoned"})
+"""Outcomes of a cart that may yet end; all others are how it ended."""
 SignalKind = Literal[
     "stage_entered",
     "bounce",

@@ -159,6 +159,13 @@ class LiveView(Protocol):
         """Return a visitor's live state, None for one never seen."""
         ...
 
+    async def cart(self, source: str, visitor_id: str, cart_id: str) -> dict[str, Any] | None:
+        """Return a visitor's cart as it stands now: CartRow's fields, money minor.
+
+        None for one that the live view does not remember: then storage has its last word.
+        """
+        ...
+
     async def live_visitors(self, source: str) -> dict[str, int]:
         """Return visitors with an active event < 30 min before the log's clock, by stage."""
         ...

@@ -7,9 +7,8 @@ into that would only be contradicted, so it and everything after it waits for a 
 
 from collections.abc import Sequence
 
-from schemas.rows import CartRow, FlagRow, OrderRow, SessionRow, SignalRow
+from schemas.rows import UNRESOLVED, CartRow, FlagRow, OrderRow, SessionRow, SignalRow
 
-UNRESOLVED = frozenset({"open", "abandoned"})
 NEVER = 1 << 62
 """A time after every row's: nothing of the visitor is open live."""
 

@@ -40,6 +40,10 @@ class SteadyLive:
         """Return a visitor's live state, None for one never seen."""
         return await self._live.visitor(source, visitor_id)
 
+    async def cart(self, source: str, visitor_id: str, cart_id: str) -> dict[str, Any] | None:
+        """Return a visitor's cart as it stands now, None for one the live view forgot."""
+        return await self._live.cart(source, visitor_id, cart_id)
+
     async def live_visitors(self, source: str) -> dict[str, int]:
         """Return visitors with an active event < 30 min before the log's clock, by stage."""
         return await self._live.live_visitors(source)

@@ -76,10 +76,20 @@ async def _shaped(parts: Parts, live: dict[str, Any]) -> dict[str, Any]:
         shown["cart"] = shape(cart, Cart)
     if session := live["open_session"]:
         row = (await sessions.joined(parts, [session]))[0]
-        if cart and cart["cart_id"] == row["cart_id"]:
-            row["cart_outcome"] = cart["outcome"]
+        if now := await _cart_now(parts, cart, row):
+            row["cart_outcome"] = now["outcome"]
         shown["open_session"] = shape(row, Session)
     return shown
+
+
+async def _cart_now(
+    parts: Parts, cart: dict[str, Any] | None, session: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return the cart last touched in a session, which may have ended since."""
+    cart_id = session["cart_id"]
+    if not cart_id or (cart and cart["cart_id"] == cart_id):
+        return cart if cart_id else None
+    return await parts.live.cart(session["source"], session["visitor_id"], cart_id)
 
 
 @router.get("/v1/visitors/{visitor_id:path}/export")

@@ -28,6 +28,14 @@ class RemoteLive(WorkerClient):
         found: dict[str, Any] | None = answer.json()
         return found
 
+    async def cart(self, source: str, visitor_id: str, cart_id: str) -> dict[str, Any] | None:
+        """Return a visitor's cart as it stands now, None for one the live view forgot."""
+        home = self.home(source, visitor_id)
+        question = {"source": source, "visitor_id": visitor_id, "cart_id": cart_id}
+        answer = await self.ask("GET", home, "live/cart", params=question)
+        found: dict[str, Any] | None = answer.json()
+        return found
+
     async def live_state(self, source: str, address: str) -> bytes | None:
         """Return the encoded state of an address with what waits folded in, None for none."""
         home, question = self.home(source, address), {"source": source, "address": address}

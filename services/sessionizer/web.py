@@ -51,6 +51,14 @@ def _add_live(app: FastAPI, worker: Worker) -> None:
         owner = worker.owner_of(source, visitor_id)
         return _moving() if owner is None else json_answer(owner.fold.visitor(source, visitor_id))
 
+    @app.get("/v1/live/cart")
+    async def cart(source: str, visitor_id: str, cart_id: str) -> Response:
+        """Return a visitor's cart as it stands now, null for one not remembered."""
+        owner = worker.owner_of(source, visitor_id)
+        if owner is None:
+            return _moving()
+        return json_answer(owner.fold.live_cart(source, visitor_id, cart_id))
+
     @app.get("/v1/live/state")
     async def state(source: str, address: str) -> Response:
         """Return an address's encoded state with what waits folded in, 204 for none."""

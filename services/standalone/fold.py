@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from schemas.event import Event
-from schemas.rows import SignalRow
+from schemas.rows import CartRow, SignalRow
 from services.common.ports import Changes, LogRecord
 from services.sessionizer.core.intake import Tally
 
@@ -74,6 +74,10 @@ class Fold(Protocol):
 
     def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
         """Return a visitor's live state."""
+        ...
+
+    def live_cart(self, source: str, visitor_id: str, cart_id: str) -> CartRow | None:
+        """Return a visitor's cart as it stands now, None for one not remembered."""
         ...
 
     def live_state(self, source: str, address: str) -> bytes | None:

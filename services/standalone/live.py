@@ -35,6 +35,11 @@ class EngineLive:
         """Return a visitor's live state, None for one never seen."""
         return await ask(self._engine, lambda fold: fold.visitor(source, visitor_id))
 
+    async def cart(self, source: str, visitor_id: str, cart_id: str) -> dict[str, Any] | None:
+        """Return a visitor's cart as it stands now, None for one the live view forgot."""
+        found = await ask(self._engine, lambda fold: fold.live_cart(source, visitor_id, cart_id))
+        return None if found is None else msgspec.to_builtins(found)
+
     async def live_visitors(self, source: str) -> dict[str, int]:
         """Return visitors active in the last half hour of the log's clock, by stage."""
         return await ask(self._engine, lambda fold: fold.live_visitors(source))

@@ -1,5 +1,7 @@
 """Answers of now: the fold of settled and waiting events, and counts that follow at once."""
 
+from schemas.ids import cart_id
+from services.sessionizer.core.collect import ENDED
 from services.sessionizer.core.live import preview
 from tests.core.streams import HOUR, MINUTE, RULES, SECOND, T0, Stream, event
 from tests.support.memory import MemoryStates
@@ -82,6 +84,54 @@ def test_open_carts_follow_the_carts_life() -> None:
     assert stream.partition.open_carts("shop") == 1
     stream.quiet(MINUTE, 31 * MINUTE)
     assert stream.partition.open_carts("shop") == 0
+
+
+def outcome(stream: Stream, opener: str = "cart_add@0", visitor: str = "v") -> str | None:
+    row = stream.partition.live_cart("shop", visitor, cart_id("shop", "v", opener))
+    return None if row is None else row.outcome
+
+
+def test_a_cart_is_told_as_it_stands_now_open_or_ended() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0))
+    assert outcome(stream) == "open"
+    assert outcome(stream, visitor="w") is None
+    assert outcome(stream, "another") is None
+    stream.send(SECOND, event("purchase", SECOND, order_id="o", value=1))
+    assert outcome(stream) == "converted"
+    assert stream.carts() == []
+    stream.send(2 * SECOND, event("cart_add", 2 * SECOND))
+    assert (outcome(stream), outcome(stream, "cart_add@2000")) == ("converted", "open")
+    stream.quiet(3 * SECOND, MINUTE)
+    assert (outcome(stream), outcome(stream, "cart_add@2000")) == ("converted", "open")
+
+
+def test_a_cart_paid_by_someone_gone_is_told_until_storage_must_have_it() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0))
+    stream.quiet(SECOND, 40 * MINUTE)
+    assert outcome(stream) == "abandoned"
+    at = 41 * MINUTE
+    stream.send(at, event("purchase", at, order_id="o", value=1, origin="server"))
+    assert live(stream)["cart"] is None
+    assert outcome(stream) == "recovered"
+    stream.quiet(at + SECOND, at + MINUTE)
+    assert [row["outcome"] for row in stream.carts()] == ["recovered"]
+    assert outcome(stream) == "recovered"
+    stream.partition.strike(["shop\x1fv"], lambda _key, _data: None, lambda _event: True)
+    assert outcome(stream) is None
+
+
+def test_only_the_newest_ended_carts_are_kept() -> None:
+    stream = Stream()
+    for number in range(ENDED + 2):
+        at = number * SECOND
+        stream.send(at, event("cart_add", at), event("purchase", at + 1, order_id=f"o{number}"))
+    last = (ENDED + 1) * SECOND
+    stream.quiet(last + SECOND, last + MINUTE)
+    assert outcome(stream, f"cart_add@{last}") == "converted"
+    assert outcome(stream, "cart_add@2000") == "converted"
+    assert outcome(stream, "cart_add@1000") is None
 
 
 def test_counts_are_the_same_after_a_restart() -> None:

@@ -40,6 +40,9 @@ class Live:
     async def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
         return None
 
+    async def cart(self, source: str, visitor_id: str, cart_id: str) -> dict[str, Any] | None:
+        return None
+
     async def live_visitors(self, source: str) -> dict[str, int]:
         return {"interest": 2, "": 1}
 

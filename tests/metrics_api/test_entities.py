@@ -2,6 +2,8 @@
 
 import httpx
 import pytest
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from schemas.event import Event, Product
 from tests.metrics_api.conftest import HOUR, NOW, READ_ALL, READ_SHOP, Get, World, uid
@@ -41,6 +43,30 @@ async def test_a_cart_answers_with_the_names_of_the_api(world: World, get: Get) 
     assert cart["lines"][0]["name"] == "كوب"
     assert cart["lines"][0]["price"] == "12.99"
     assert cart == await get(f"/v1/carts/{uid(1)}")
+
+
+async def test_a_cart_that_may_yet_end_is_shown_as_the_live_view_has_it(
+    world: World, get: Get
+) -> None:
+    stored = world.cart(1, lines=[MUG], value=2598, abandoned_ms=NOW, outcome="abandoned")
+    world.cart(2, outcome="lost")
+    paid = replace(
+        stored, outcome="recovered", order_id="o1", recovered_ms=NOW + 5, lines=[MUG, MUG]
+    )
+    world.live.carts_now = {uid(n): to_builtins(replace(paid, cart_id=uid(n))) for n in (1, 2)}
+    cart = await get(f"/v1/carts/{uid(1)}")
+    assert (cart["outcome"], cart["order_id"], cart["recovered_ms"]) == ("recovered", "o1", NOW + 5)
+    assert (cart["abandoned_ms"], cart["value"], len(cart["lines"])) == (NOW, "25.98", 2)
+    assert (await get(f"/v1/carts/{uid(2)}"))["outcome"] == "lost"
+
+
+async def test_a_cart_whose_owner_moves_is_not_told_from_storage_alone(world: World) -> None:
+    world.cart(1)
+    world.cart(2, outcome="converted")
+    world.live.moving = True
+    async with world.client() as client:
+        answers = [await client.get(f"/v1/carts/{uid(n)}") for n in (1, 2)]
+    assert [answer.status_code for answer in answers] == [503, 200]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,18 @@ async def test_who_is_here_is_told_from_the_live_view(world: World, get: Get) ->
     assert "timeline" not in told
 
 
+async def test_a_visit_names_how_its_cart_ended_before_storage_knows(
+    world: World, get: Get
+) -> None:
+    here(world)
+    world.cart(2)
+    world.live.visitors["shop", "v1"]["cart"] = None
+    paid = msgspec.structs.replace(CART, outcome="converted")
+    world.live.carts_now[uid(2)] = msgspec.to_builtins(paid)
+    told = await get("/v1/visitors/v1")
+    assert (told["cart"], told["open_session"]["cart_outcome"]) == (None, "converted")
+
+
 async def test_the_past_raises_the_lifetime_stage(world: World, get: Get) -> None:
     here(world)
     world.closed(5, furthest_stage="purchase", started_ms=NOW - 900 * HOUR)

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from schemas.ids import cart_id
 from services.common.errors import MovingError
 from services.common.settings import Settings
 from services.sessionizer.core.codec import Codec
@@ -49,6 +50,12 @@ async def test_the_owner_answers_for_each_visitor_and_all_of_them_together(
             assert await live.has_open_session("shop", "v0")
             assert not await live.has_open_session("shop", "nobody")
             assert await live.visitor("shop", "nobody") is None
+            carts = [
+                await live.cart("shop", f"v{n}", cart_id("shop", f"v{n}", f"v{n}-2"))
+                for n in (2, 3)
+            ]
+            assert [cart and cart["outcome"] for cart in carts] == ["open", "converted"]
+            assert await live.cart("shop", "nobody", cart_id("shop", "nobody", "-")) is None
             state = await live.live_state("shop", "v2")
             assert state is not None
             assert Codec().decode(state, "shop", "v2").visitor is not None

@@ -249,6 +249,10 @@ async def test_the_live_view_shows_what_has_not_settled(plant: Plant) -> None:
     assert seen is not None
     assert seen["current_stage"] == "intent"
     assert await live.visitor("shop", "nobody") is None
+    cart = await live.cart("shop", "v", seen["cart"]["cart_id"])
+    assert cart is not None
+    assert cart["outcome"] == "open"
+    assert await live.cart("shop", "nobody", cart["cart_id"]) is None
     assert await live.open_carts("shop") == 1
     assert (await live.live_visitors("shop"))["intent"] == 1
     assert await live.clock_ms() == plant.clock.now_ms()

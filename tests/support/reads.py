@@ -14,6 +14,7 @@ class MemoryLive:
     def __init__(self, clock_ms: int) -> None:
         self.clock = clock_ms
         self.visitors: dict[tuple[str, str], dict[str, Any]] = {}
+        self.carts_now: dict[str, dict[str, Any]] = {}
         self.by_stage: dict[str, int] = {}
         self.carts = 0
         self.unsettled: list[dict[str, Any]] = []
@@ -27,6 +28,11 @@ class MemoryLive:
         self._check()
         return self.visitors.get((source, visitor_id))
 
+    async def cart(self, source: str, visitor_id: str, cart_id: str) -> dict[str, Any] | None:
+        self._check()
+        row = self.carts_now.get(cart_id)
+        return row if row and (row["source"], row["visitor_id"]) == (source, visitor_id) else None
+
     async def live_visitors(self, source: str) -> dict[str, int]:
         self._check()
         return self.by_stage
@@ -36,6 +42,7 @@ class MemoryLive:
         return self.carts
 
     async def clock_ms(self) -> int:
+        self._check()
         return self.clock
 
     async def signals(self, source: str) -> list[dict[str, Any]]:

@@ -1,11 +1,17 @@
 """Where the fold's rows gather until they are taken: the newest of each id."""
 
+from itertools import islice
+
 from msgspec.json import Encoder
 
-from schemas.rows import CartRow, FlagRow, OrderRow, SessionRow, SignalRow
+from schemas.rows import UNRESOLVED, CartRow, FlagRow, OrderRow, SessionRow, SignalRow
 
 VERSION_SHIFT = 20
 """A version holds the log's clock in its upper bits, so that versions grow across restarts."""
+
+
+ENDED = 512
+"""Carts that ended, kept of a partition: a few seconds' worth, until storage shows them."""
 
 
 class Collector:
@@ -17,6 +23,7 @@ class Collector:
     def __init__(self, clock_ms: int = 0, version: int = 0) -> None:
         self.last_version = version
         self.move(clock_ms)
+        self.ended: dict[str, CartRow] = {}
         self.sessions: dict[str, SessionRow] = {}
         self.carts: dict[str, CartRow] = {}
         self.orders: dict[tuple[str, str, str, str, str], OrderRow] = {}
@@ -62,6 +69,8 @@ class Collector:
     def take(self) -> dict[str, list[bytes]]:
         """Return the rows gathered as JSON lines by table, and begin anew."""
         encode = self._encode
+        if self.carts:
+            self._remember_ended()
         rows = {
             "sessions": [encode(row) for row in self.sessions.values()],
             "carts": [encode(row) for row in self.carts.values()],
@@ -71,6 +80,16 @@ class Collector:
         }
         self.clear()
         return {table: lines for table, lines in rows.items() if lines}
+
+    def _remember_ended(self) -> None:
+        """Keep the newest carts that ended: a visitor who is idle forgets them at once."""
+        ended = self.ended
+        for cart_id, row in self.carts.items():
+            if row.outcome not in UNRESOLVED:
+                ended.pop(cart_id, None)
+                ended[cart_id] = row
+        for oldest in list(islice(ended, max(0, len(ended) - ENDED))):
+            del ended[oldest]
 
     def clear(self) -> None:
         """Forget the rows, not the counter."""

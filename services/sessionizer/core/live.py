@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from schemas.event import Event, address_of
-from schemas.rows import SignalRow
+from schemas.rows import CartRow, SignalRow
 from schemas.spans import MINUTE_MS
 from services.common.ports import StateReader
 from services.sessionizer.core import visitor as machine
@@ -98,9 +98,11 @@ class Counts:
 class Live:
     """What can be asked of a partition about now."""
 
-    def __init__(self, entries: Entries, codec: Codec) -> None:
+    def __init__(self, entries: Entries, codec: Codec, out: Collector) -> None:
+        """Tell what these entries hold, and of carts that ended what went out last."""
         self._entries = entries
         self._codec = codec
+        self._out = out
         self._sources: dict[str, Counts] = {}
 
     def count(self, source: str, second: int, counted: int, by: int) -> None:
@@ -144,6 +146,22 @@ class Live:
         entry = self._entries.peek(source, visitor_id)
         visitor = None if entry is None else self.state(entry).visitor
         return None if entry is None or visitor is None else _plain(visitor, entry.rules)
+
+    def cart(self, source: str, visitor_id: str, cart_id: str) -> CartRow | None:
+        """Return a visitor's episode as it stands now, None for one not remembered.
+
+        One that has ended is told as it was emitted, or would be once what waits has settled.
+        """
+        entry = self._entries.peek(source, visitor_id)
+        if entry is not None and entry.waiting:
+            state, ahead = self._ahead(entry)
+        else:
+            state, ahead = entry.state if entry is not None else State(), self._out
+        visitor = state.visitor
+        now = machine.live_cart(visitor, cart_id, entry.rules) if entry and visitor else None
+        row = now or ahead.carts.get(cart_id) or self._out.ended.get(cart_id)
+        own = row is not None and (row.source, row.visitor_id) == (source, visitor_id)
+        return row if own else None
 
     def encoded(self, source: str, address: str) -> bytes | None:
         """Return the bytes of a state with what waits folded in: what a preview builds on."""

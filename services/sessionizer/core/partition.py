@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from schemas.event import Event
-from schemas.rows import SignalRow
+from schemas.rows import CartRow, SignalRow
 from services.common.ports import Changes, LogRecord, PartitionMeta, StateReader
 from services.sessionizer.core.admission import LineReader, Poison, Waiting, sent_on
 from services.sessionizer.core.codec import Codec, Head, head_of
@@ -78,7 +78,7 @@ class Partition:
         self._intake = Intake(
             self._entries, self._clock, self._out, self._routes, self._schedule, self.tally
         )
-        self._live = Live(self._entries, self._codec)
+        self._live = Live(self._entries, self._codec, self._out)
         self._queues: dict[int, deque[_Batch]] = {}
         self._taken: list[Entry] = []
         self._start(states)
@@ -229,6 +229,7 @@ class Partition:
 
         ``keys`` are UTF-8 source, 0x1F, address. What changed is stored with the next take.
         """
+        self._out.ended.clear()
         return strike(self._entries, self._codec, keys, left, gone)
 
     @property
@@ -241,6 +242,10 @@ class Partition:
     def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
         """Return a visitor's live state in the API's shape, None for one never seen."""
         return self._live.visitor(source, visitor_id)
+
+    def live_cart(self, source: str, visitor_id: str, cart_id: str) -> CartRow | None:
+        """Return a visitor's cart as it stands now, None for one not remembered."""
+        return self._live.cart(source, visitor_id, cart_id)
 
     def live_state(self, source: str, address: str) -> bytes | None:
         """Return the encoded state of an address with what waits folded in, None for none."""

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from schemas.event import Event
+from schemas.rows import CartRow
 from services.sessionizer.core import carts, sessions, signals
 from services.sessionizer.core.activity import UNSURE, is_active, is_foreign
 from services.sessionizer.core.deadlines import advance, forget_if_idle, upcoming
@@ -29,6 +30,7 @@ from services.sessionizer.core.state import (
     SECOND,
     Session,
     Visitor,
+    text,
     unresolved,
 )
 
@@ -40,6 +42,7 @@ __all__ = [
     "is_idle",
     "late_order",
     "live",
+    "live_cart",
     "new_visitor",
     "next_deadline",
     "stub",
@@ -203,6 +206,14 @@ def live(v: Visitor, rules: SourceRules) -> dict[str, Any]:
         "last_event_ms": last_event_ms(v) or None,
         "next_deadline_ms": next_deadline(v, rules),
     }
+
+
+def live_cart(v: Visitor, cart_id: str, rules: SourceRules) -> CartRow | None:
+    """Return the visitor's newest episode as it stands now, None where it is another."""
+    cart = v.cart
+    if cart is None or text(cart.id) != cart_id:
+        return None
+    return cart_row(v, cart, rules, _Unversioned())
 
 
 def last_event_ms(v: Visitor) -> int:
