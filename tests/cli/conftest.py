@@ -24,6 +24,7 @@ class Shop:
         self.first_output = ""
         self.pid = 0
         self._commands = commands
+        self._http = httpx.Client(timeout=30)
 
     def __call__(self, *args: object, **environ: str) -> Done:
         """Run a command on the folder."""
@@ -50,6 +51,11 @@ class Shop:
         os.kill(pid, how)
         return self._commands.wait(pid)
 
+    def close(self) -> None:
+        if self.pid:
+            self.stop(signal.SIGKILL)
+        self._http.close()
+
     def key(self) -> str:
         found = re.search(r"wk_[\w-]+", self.first_output)
         assert found, self.first_output
@@ -57,12 +63,10 @@ class Shop:
 
     def post(self, body: object, key: str = "") -> httpx.Response:
         headers = {"Authorization": f"Bearer {key or self.key()}"}
-        return httpx.post(f"{self.url}/v1/events", json=body, headers=headers, timeout=30)
+        return self._http.post(f"{self.url}/v1/events", json=body, headers=headers)
 
     def rows(self, path: str, **parameters: str) -> list[dict[str, object]]:
-        answer = httpx.get(
-            f"{self.url}/v1/{path}", params={"limit": 1000, **parameters}, timeout=30
-        )
+        answer = self._http.get(f"{self.url}/v1/{path}", params={"limit": 1000, **parameters})
         assert answer.status_code == 200, answer.text
         found: list[dict[str, object]] = answer.json()["rows"]
         return found
@@ -74,8 +78,7 @@ def shop(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     made = Shop(commands, tmp_path_factory.mktemp("shop") / "data")
     made.start()
     yield made
-    if made.pid:
-        made.stop()
+    made.close()
 
 
 @pytest.fixture
@@ -83,5 +86,4 @@ def still(commands: Commands, tmp_path: Path) -> Iterator[Shop]:
     """Return an installation that nothing runs on."""
     made = Shop(commands, tmp_path / "data")
     yield made
-    if made.pid:
-        made.stop(signal.SIGKILL)
+    made.close()

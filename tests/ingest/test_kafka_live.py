@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -45,15 +44,13 @@ def pair(
             yield ingest, worker
             assert worker.stop() == 0
     finally:
-        if ingest.pid:
-            ingest.end(signal.SIGKILL)
+        ingest.close()
 
 
 def dry_run(ingest: Ingest, event: Any) -> Any:
     """Return what is told of an event; None while ingest has not heard of the worker."""
     headers = {"Authorization": f"Bearer {ingest.key}"}
-    url = f"{ingest.url}/v1/events?dry_run=true"
-    answer = httpx.post(url, json=event, headers=headers, timeout=30)
+    answer = ingest.http.post("/v1/events?dry_run=true", json=event, headers=headers)
     assert answer.status_code in {200, 503}, answer.text
     return answer.json()["events"][0] if answer.status_code == httpx.codes.OK else None
 
@@ -81,7 +78,7 @@ def test_a_dry_run_tells_what_an_event_would_do_to_the_live_state_and_keeps_noth
     assert seen["before"]["lines"][0]["quantity"] == 2
     assert seen["after"]["lines"][0]["quantity"] == 4
     assert len(in_the_log(ingest.settings)) == 1
-    assert ingest.end() == 0, ingest.errors()
+    assert ingest.stop() == 0, ingest.text()
 
 
 def test_a_nameless_visitor_keeps_yesterdays_hash_while_a_worker_knows_the_session_open(
@@ -93,7 +90,7 @@ def test_a_nameless_visitor_keeps_yesterdays_hash_while_a_worker_knows_the_sessi
     asyncio.run(shop_on(ingest.settings, known))
     asked = {"source": "shop", "visitor_id": known}
     worker.eventually(
-        lambda: httpx.get(f"{worker.url}/v1/live/visitor", params=asked, timeout=30).json(),
+        lambda: worker.http.get("/v1/live/visitor", params=asked).json(),
         "knows the session",
     )
     ingest.start()
@@ -107,7 +104,7 @@ def test_a_nameless_visitor_keeps_yesterdays_hash_while_a_worker_knows_the_sessi
     found = {one["event_id"]: one["visitor_id"] for one in in_the_log(ingest.settings)}
     assert found["e-a"] == known, "the session of yesterday goes on"
     assert found["e-b"] not in {"b", unknown}, "who has none begins anew with today's hash"
-    assert ingest.end() == 0, ingest.errors()
+    assert ingest.stop() == 0, ingest.text()
 
 
 def yesterdays_salt(settings: Settings) -> bytes:

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,74 +18,45 @@ from services.common.topics import ensure_topics
 from tests.support.commands import Commands
 from tests.support.kafka import read_all, settings_for
 from tests.support.kafka_load import Load, assert_nothing_lost
-from tests.support.process import eventually, free_port
+from tests.support.process import Part, eventually
 
 WAIT = 120.0
 
 
-class Ingest:
-    """One process and its key, on topics of a test."""
+class Ingest(Part):
+    """One ingest and its key, on topics of a test."""
 
     def __init__(self, commands: Commands, settings: Settings) -> None:
         self.settings = settings
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        self._commands = commands
-        self._environ = {
+        self.key = ""
+        environ = {
             "WAYMARK_KAFKA": settings.kafka,
             "WAYMARK_KAFKA_PREFIX": settings.kafka_prefix,
-            "WAYMARK_KAFKA_PARTITIONS": str(settings.kafka_partitions),
-            "WAYMARK_PORT": str(port),
+            "WAYMARK_KAFKA_PARTITIONS": settings.kafka_partitions,
         }
-        self.pid = 0
-        self.output = Path()
-        self.key = ""
+        super().__init__(commands, "ingest", environ)
 
-    def command(self, *args: object, **environ: str) -> Any:
-        return self._commands.run(*args, **self._environ | environ)
+    def run(self, *args: object, **environ: str) -> Any:
+        """Run a command with this ingest's settings."""
+        return self._commands.run(*args, **self.environ | environ)
 
     def make_key(self) -> str:
-        self.command("sources", "set", "shop", "--currency", "EUR")
-        self.key = self.command("keys", "create", "shop", "--json").json()["secret"]
+        self.run("sources", "set", "shop", "--currency", "EUR")
+        self.key = self.run("keys", "create", "shop", "--json").json()["secret"]
         return self.key
-
-    def launch(self, **environ: str) -> None:
-        self.pid, self.output = self._commands.start("ingest", **self._environ | environ)
-
-    def start(self) -> None:
-        self.launch()
-        eventually(self.ready, WAIT)
-
-    def ready(self) -> bool:
-        assert self._commands.poll(self.pid) is None, self.errors()
-        try:
-            return self.get("/readyz").status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
 
     def why_not(self) -> str:
         """Return why it is not ready, as it tells balancers."""
-        return str(self.get("/readyz").json().get("message", ""))
+        return str(self.http.get("/readyz").json().get("message", ""))
 
     def metric(self, name: str) -> float:
-        found = re.search(rf"^{name} (\S+)$", self.get("/metrics").text, re.MULTILINE)
+        found = re.search(rf"^{name} (\S+)$", self.http.get("/metrics").text, re.MULTILINE)
         assert found, name
         return float(found[1])
 
-    def errors(self) -> str:
-        file = self.output.with_suffix(".err")
-        return file.read_text()[-3000:] if file.exists() else ""
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        pid, self.pid = self.pid, 0
-        os.kill(pid, how)
-        return self._commands.wait(pid)
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=30)
-
     def post(self, event: Any, key: str = "") -> httpx.Response:
         headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx.post(f"{self.url}/v1/events", json=event, headers=headers, timeout=30)
+        return self.http.post("/v1/events", json=event, headers=headers)
 
 
 def view(visitor: str, number: int) -> dict[str, Any]:
@@ -126,8 +95,7 @@ class Shoppers:
 def ingest(commands: Commands, kafka_settings: Settings) -> Iterator[Ingest]:
     made = Ingest(commands, kafka_settings)
     yield made
-    if made.pid:
-        made.end(signal.SIGKILL)
+    made.close()
 
 
 async def test_events_of_a_key_made_by_a_command_reach_the_log(ingest: Ingest) -> None:
@@ -145,20 +113,20 @@ async def test_events_of_a_key_made_by_a_command_reach_the_log(ingest: Ingest) -
     sent = [line["event_id"] for line in lines if line["type"] == "click"]
     assert sent == ["v1-0", "v1-1"]
     assert len(await read_all(ingest.settings, "dead-letters")) == 1
-    metrics = ingest.get("/metrics").text
+    metrics = ingest.http.get("/metrics").text
     assert re.search(r'events_total{outcome="accepted",source="shop"} 2.0', metrics), metrics
     assert "waymark_log_stuck_partitions 0.0" in metrics
-    assert ingest.get("/healthz").json() == {"status": "ok"}
+    assert ingest.http.get("/healthz").json() == {"status": "ok"}
 
-    listed = ingest.command("keys", "ls", "--json").json()
-    ingest.command("keys", "revoke", listed[0]["id"])
+    listed = ingest.run("keys", "ls", "--json").json()
+    ingest.run("keys", "revoke", listed[0]["id"])
     eventually(lambda: ingest.post(view("v1", 2)).status_code == httpx.codes.UNAUTHORIZED)
-    assert ingest.end() == 0, ingest.errors()
+    assert ingest.stop() == 0, ingest.text()
 
 
 async def test_a_wrong_topic_stops_the_start_and_says_what_to_run(ingest: Ingest) -> None:
     await ensure_topics(ingest.settings)
-    done = ingest.command("ingest", WAYMARK_KAFKA_PARTITIONS="5")
+    done = ingest.run("ingest", WAYMARK_KAFKA_PARTITIONS="5")
     assert done.status == 2
     assert f"{ingest.settings.kafka_prefix}.events: partitions = 4, wanted 5" in done.err
     assert "WAYMARK_KAFKA_PARTITIONS=4" in done.err
@@ -178,12 +146,10 @@ async def test_a_stop_under_load_says_so_first_and_loses_nothing(ingest: Ingest)
     await asyncio.wait_for(load.more(10), WAIT)
     balancer = asyncio.create_task(told_last(ingest.url))
     await asyncio.wait_for(load.more(1), WAIT)
-    os.kill(ingest.pid, signal.SIGTERM)
+    ingest.signal(signal.SIGTERM)
     told = await asyncio.wait_for(balancer, WAIT)
     assert told == {"code": "unavailable", "message": "the process is shutting down"}
-    status = await asyncio.to_thread(ingest._commands.wait, ingest.pid)
-    ingest.pid = 0
-    assert status == 0, ingest.errors()
+    assert await asyncio.to_thread(ingest.wait) == 0, ingest.text()
     await asyncio.wait_for(load.stop(), WAIT)
     await shoppers.close()
     assert set(shoppers.statuses) == {200}, "who got in was served"
@@ -245,8 +211,7 @@ async def test_while_the_broker_is_away_clients_are_told_in_time_and_go_on_by_th
         await load.stop()
         await shoppers.close()
         assert ingest.ready()
-        assert await asyncio.to_thread(ingest.end) == 0
+        assert await asyncio.to_thread(ingest.stop) == 0
     finally:
-        if ingest.pid:
-            ingest.end(signal.SIGKILL)
+        ingest.close()
     assert_nothing_lost(load, _plain(await read_all(ingest.settings, "events")))

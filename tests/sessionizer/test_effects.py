@@ -37,7 +37,7 @@ class Load:
         while not self._stop.is_set():
             await self._street.send(*[e for n in range(5) for e in visit(self.number + n)])
             self.number += 5
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     async def end(self) -> int:
         self._stop.set()
@@ -70,19 +70,19 @@ async def test_stopped_continued_and_killed_workers_lose_and_double_nothing(
             load = Load(here)
             first = hands.hire()
             await ready(first)
-            await asyncio.sleep(3)
+            await asyncio.sleep(1)
             first.signal(signal.SIGSTOP)  # long enough to lose everything it owns
             second = hands.hire()
             await asyncio.to_thread(second.eventually, second.partitions, "the owner")
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
             first.signal(signal.SIGCONT)
             assert await asyncio.to_thread(first.wait) == FENCED, first.text()[-3000:]
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
             second.close()
             await expel(settings, worker_group(settings))
             third = hands.hire()
             await asyncio.to_thread(third.eventually, third.partitions, "the owner")
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
             shoppers = await load.end()
             rows = await exact(settings, here.sent)
             assert set(signal_ids(rows).values()) == {1}
@@ -101,7 +101,7 @@ async def test_partitions_go_to_a_second_worker_and_come_back_exactly(
             await ready(first)
             second = hands.hire()
             await owning(hands, lambda counts: counts == [2, 2])
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
             assert await asyncio.to_thread(second.stop) == 0, second.text()[-3000:]
             await owning(hands, lambda counts: counts == [0, 4])
             await asyncio.sleep(1)

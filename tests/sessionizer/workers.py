@@ -37,14 +37,14 @@ class Worker(Part):
 
     def metric(self, name: str) -> dict[str, float]:
         """Return a metric's values by partition."""
-        lines = httpx.get(self.url + "/metrics", timeout=5).text.splitlines()
+        lines = self.http.get("/metrics").text.splitlines()
         found = [line for line in lines if line.startswith(name + "{")]
         return {line.split('"')[1]: float(line.rsplit(" ", 1)[1]) for line in found}
 
     def partitions(self) -> set[int]:
         """Return the partitions it owns, none while it starts."""
         try:
-            answer = httpx.get(self.url + "/v1/live/counts", params={"source": "shop"}, timeout=5)
+            answer = self.http.get("/v1/live/counts", params={"source": "shop"})
         except httpx.TransportError:
             return set()
         return {row["partition"] for row in answer.json()} if answer.is_success else set()

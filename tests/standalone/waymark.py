@@ -32,11 +32,6 @@ class Waymark(Part):
         given = {"data": data, **settings}
         environ = {f"WAYMARK_{name.upper()}": value for name, value in given.items()}
         super().__init__(commands, "run", environ)
-        self._http = httpx.Client(base_url=self.url, timeout=30)
-
-    def close(self) -> None:
-        super().close()
-        self._http.close()
 
     def key(self) -> str:
         """Return the write key that its first start printed."""
@@ -45,7 +40,7 @@ class Waymark(Part):
         return found[0]
 
     def post(self, events: Any) -> dict[str, Any]:
-        answer = self._http.post(
+        answer = self.http.post(
             "/v1/events", json=events, headers={"Authorization": f"Bearer {self.key()}"}
         )
         answer.raise_for_status()
@@ -53,7 +48,7 @@ class Waymark(Part):
         return body
 
     def ask(self, path: str, **parameters: Any) -> httpx.Response:
-        return self._http.get(path, params=parameters)
+        return self.http.get(path, params=parameters)
 
     def get(self, path: str, **parameters: Any) -> Any:
         answer = self.ask(path, **parameters)

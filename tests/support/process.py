@@ -34,7 +34,10 @@ def eventually(what: Any, seconds: float = 30.0) -> Any:
 
 
 class Part:
-    """One part: its command, its port, and the process that runs, if one does."""
+    """One part: its command, its port, and the process that runs, if one does.
+
+    ``http`` asks it; a client made for each question costs more than most questions.
+    """
 
     def __init__(self, commands: Commands, command: str, environ: dict[str, Any]) -> None:
         self.command = command
@@ -43,6 +46,7 @@ class Part:
         self.environ = {name: str(text) for name, text in environ.items()} | {
             "WAYMARK_PORT": str(self.port)
         }
+        self.http = httpx.Client(base_url=self.url, timeout=30)
         self.pid = 0
         self._outputs: list[Path] = []
         self._commands = commands
@@ -74,7 +78,7 @@ class Part:
     def status(self, path: str) -> int:
         """Return the status of an answer, 0 where nobody answers."""
         try:
-            return httpx.get(self.url + path, timeout=30).status_code
+            return self.http.get(path).status_code
         except httpx.TransportError:
             return 0
 
@@ -99,6 +103,7 @@ class Part:
         if self.pid:
             self.signal(signal.SIGKILL)
             self.wait()
+        self.http.close()
 
     def text(self) -> str:
         """Return what it printed in all its lives, the newest last."""
