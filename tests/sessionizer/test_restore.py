@@ -108,7 +108,7 @@ async def test_what_nobody_takes_over_is_waited_for_until_the_brokers_abort_it(
     stranger = AIOKafkaProducer(
         **client_options(settings),
         transactional_id=f"{settings.kafka_prefix}.stranger",
-        transaction_timeout_ms=1_000,
+        transaction_timeout_ms=5_000,  # a busy machine takes a second to send one record
     )
     await stranger.start()
     await stranger.begin_transaction()
