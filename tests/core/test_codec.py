@@ -12,7 +12,7 @@ from services.sessionizer.core.state import packed, unpacked
 from tests.core.streams import HOUR, MINUTE, SECOND, Stream, event
 
 FIXTURES = Path(__file__).parent / "fixtures"
-RECORDED = FIXTURES / "state-v2.bin"
+RECORDED = FIXTURES / "state-v3.bin"
 ALL_RECORDED = sorted(FIXTURES.glob("state-v*.bin"))
 
 
@@ -80,6 +80,17 @@ def test_a_state_at_rest_does_not_repeat_what_its_key_says() -> None:
     assert (visitor.source, visitor.visitor_id) == ("elsewhere", "w")
 
 
+def test_a_text_without_a_number_rests_as_it_is() -> None:
+    stream = Stream()
+    stream.send(0, event("page_view", 0, path="/", channel="Chrome", device="fridge", country="DE"))
+    stream.quiet(SECOND, MINUTE)
+    visitor = decoded(stream.states.kept[b"shop\x1fv"]).visitor
+    assert visitor is not None
+    assert visitor.session is not None
+    dims = visitor.session.dims
+    assert (dims.channel, dims.device, dims.browser, dims.country) == ("Chrome", "fridge", "", "DE")
+
+
 def test_the_head_tells_without_decoding() -> None:
     data = Codec().encode(State(), Head(1_760_000_000, 1_759_999_990, 11))
     assert head_of(data) == (1_760_000_000, 1_759_999_990, 11)
@@ -87,9 +98,9 @@ def test_the_head_tells_without_decoding() -> None:
 
 def test_bytes_of_an_unknown_version_are_refused_by_name() -> None:
     data = b"\x63" + Codec().encode(State(), Head(0, 0, 0))[1:]
-    with pytest.raises(FatalError, match="state has version 99, this is version 2"):
+    with pytest.raises(FatalError, match="state has version 99, this is version 3"):
         head_of(data)
-    with pytest.raises(FatalError, match="state has version 99, this is version 2"):
+    with pytest.raises(FatalError, match="state has version 99, this is version 3"):
         decoded(data)
 
 

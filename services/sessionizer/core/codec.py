@@ -1,4 +1,4 @@
-"""The bytes of a state at rest: a head that timers and counts can read alone, then msgpack.
+"""The bytes of a state at rest: a head that timers and counts can read alone, then packed msgpack.
 
 Head (10 bytes, big-endian): version, the second to look at it again (0: never), the second of the
 last active event, and what to count it as. A start over a million states reads heads only.
@@ -15,9 +15,10 @@ from msgspec.msgpack import Decoder, Encoder
 
 from services.common.errors import FatalError
 from services.sessionizer.core.links import Alias
+from services.sessionizer.core.packing import Packed, PackedVisitor, pack, unpack
 from services.sessionizer.core.state import Visitor, packed, unpacked
 
-VERSION = 2
+VERSION = 3
 HASH = 8
 """Bytes of the hash of an event's id."""
 
@@ -46,10 +47,6 @@ def _from_1(body: bytes) -> bytes:
     return msgpack.encode([visitor, [at_ms, rank, packed(event_id)], *fields[4:]])
 
 
-UPGRADES: Mapping[int, Upgrade] = MappingProxyType({1: _from_1})
-"""Version to a function from the bytes after the head to those of the next version."""
-
-
 class Head(NamedTuple):
     """What can be told of a state without decoding it."""
 
@@ -59,11 +56,11 @@ class Head(NamedTuple):
 
 
 Frontier = tuple[int, int, Any]
-"""A fold key; at rest the event's id is packed, in hand it is text."""
+"""A fold key; its event's id is text in hand, and bytes where it was kept by version 2."""
 
 
 class State(Struct, array_like=True):
-    """All that is kept of one address. The order of the fields is the format: add at the end.
+    """All that is kept of one address.
 
     ``frontier`` is the greatest fold key folded or deadline fired. ``hashes`` and ``sent`` hold
     8 bytes an entry, newest last. ``hold_ms``: until then absence decides nothing (the visitor's
@@ -84,6 +81,72 @@ class State(Struct, array_like=True):
     forgot: int = 0
 
 
+class PackedState(Struct, frozen=True, array_like=True):
+    """A state at rest. The order of the fields is the format.
+
+    ``seen`` and ``emit`` are milliseconds from the frontier on; None: at any time.
+    """
+
+    at_ms: int
+    rank: int
+    event_id: bytes
+    visitor: PackedVisitor | None
+    hashes: bytes
+    seen: int
+    emit: int | None
+    told: bool
+    sent: bytes = b""
+    hold_ms: int = 0
+    alias: Alias | None = None
+    forgot: int = 0
+
+
+def _packed(state: State) -> Packed:
+    at_ms, rank, event_id = state.frontier
+    visitor = state.visitor
+    common = (
+        at_ms,
+        rank,
+        packed(event_id),
+        None if visitor is None else pack(visitor, at_ms),
+        state.hashes,
+        state.seen_ms - at_ms,
+        state.emit_ms - at_ms if state.emit_ms else None,
+        state.told,
+    )
+    if state.sent or state.hold_ms or state.alias or state.forgot:
+        return (*common, state.sent, state.hold_ms, state.alias, state.forgot)
+    return common
+
+
+def _unpacked(p: PackedState) -> State:
+    at_ms = p.at_ms
+    return State(
+        None if p.visitor is None else unpack(p.visitor, at_ms),
+        (at_ms, p.rank, unpacked(p.event_id)),
+        p.hashes,
+        p.sent,
+        p.hold_ms,
+        at_ms + p.seen,
+        0 if p.emit is None else at_ms + p.emit,
+        p.alias,
+        p.told,
+        p.forgot,
+    )
+
+
+def _from_2(body: bytes) -> bytes:
+    """Version 2 kept every field of a state, in the order in which it has them in hand."""
+    state = msgpack.decode(body, type=State)
+    at_ms, rank, event_id = state.frontier
+    state.frontier = (at_ms, rank, unpacked(event_id))
+    return msgpack.encode(_packed(state))
+
+
+UPGRADES: Mapping[int, Upgrade] = MappingProxyType({1: _from_1, 2: _from_2})
+"""Version to a function from the bytes after the head to those of the next version."""
+
+
 def head_of(data: bytes) -> Head:
     """Read the head. Raises FatalError on bytes of a version not known here."""
     version, wake_s, active_s, counted = _HEAD.unpack_from(data)
@@ -98,21 +161,12 @@ class Codec:
     def __init__(self, upgrades: Mapping[int, Upgrade] = UPGRADES) -> None:
         self._upgrades = upgrades
         self._encoder = Encoder()
-        self._decoder = Decoder(State)
+        self._decoder = Decoder(PackedState)
+        self._copier = Decoder(State)
 
     def encode(self, state: State, head: Head) -> bytes:
         """Return the bytes of a state, without the names that its key holds already."""
-        visitor, frontier = state.visitor, state.frontier
-        state.frontier = (frontier[0], frontier[1], packed(frontier[2]))
-        if visitor is None:
-            data = self._encoder.encode(state)
-        else:
-            source, visitor_id = visitor.source, visitor.visitor_id
-            visitor.source = visitor.visitor_id = ""
-            data = self._encoder.encode(state)
-            visitor.source, visitor.visitor_id = source, visitor_id
-        state.frontier = frontier
-        return _HEAD.pack(VERSION, *head) + data
+        return _HEAD.pack(VERSION, *head) + self._encoder.encode(_packed(state))
 
     def decode(self, data: bytes, source: str = "", address: str = "") -> State:
         """Return the state of an address (none given: to be looked at, not to be folded).
@@ -125,13 +179,11 @@ class Codec:
                 raise FatalError(f"state has version {version}, this is version {VERSION}")
             body = self._upgrades[version](body)
             version += 1
-        state = self._decoder.decode(body)
-        at_ms, rank, event_id = state.frontier
-        state.frontier = (at_ms, rank, unpacked(event_id))
+        state = _unpacked(self._decoder.decode(body))
         if state.visitor is not None:
             state.visitor.source, state.visitor.visitor_id = source, address
         return state
 
     def copy(self, state: State) -> State:
         """Return a copy that shares nothing that the fold changes."""
-        return self._decoder.decode(self._encoder.encode(state))
+        return self._copier.decode(self._encoder.encode(state))

@@ -48,10 +48,10 @@ class Schedule:
             self._entries.changed(entry)
         if state.emit_ms and state.emit_ms <= clock.clock_ms:
             if state.told or state.visitor is None:
-                state.emit_ms = 0
+                state.emit_ms = 0  # not stored for this: at rest it is found due, and as told
             else:
                 self.emit(entry, state.visitor)
-            self._entries.mark(entry)
+                self._entries.mark(entry)
         if not entry.waiting and forget(entry.put_down(), clock.clock_ms, entry.rules.policy):
             entry.hold(state)
             self._entries.changed(entry)
