@@ -37,6 +37,7 @@ from services.metrics_api import (
 )
 from services.metrics_api.follow import Followers
 from services.metrics_api.parts import ApiSettings, Parts
+from services.metrics_api.sending import add_sending
 from services.metrics_api.store import AsyncReads, Store
 from services.sessionizer.core.policy import Rules
 
@@ -150,6 +151,7 @@ def _describe(app: FastAPI) -> None:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         schemas.update(found)
+        add_sending(document)
         for operations in document["paths"].values():
             for operation in operations.values():
                 operation["responses"].pop("422", None)
