@@ -64,7 +64,8 @@ async def rage(plan: Plan, folder: Path, say: Say, then: "Then | None" = None) -
     """
     began = time.monotonic()
     with city(folder, plan.brokers) as made:
-        await asyncio.to_thread(made.start, 1)
+        async with tended(made):
+            await asyncio.to_thread(made.start, 1)
         started = time.monotonic()
         if made.clock is None:
             say("no C compiler (or not Linux): the ingest host's clock is not stepped")

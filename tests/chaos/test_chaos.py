@@ -69,7 +69,8 @@ async def test_steps_of_the_ingest_hosts_clock_move_no_time_but_of_what_is_recei
         clock = made.clock
         if clock is None:
             pytest.skip("no C compiler (or not Linux): another process's clock cannot be set")
-        await asyncio.to_thread(made.start, 1)
+        async with tended(made):
+            await asyncio.to_thread(made.start, 1)
         front = Storefront(made.ingest.url, KEY, seed)
         try:
             async with tended(made):

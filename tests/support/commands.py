@@ -40,7 +40,7 @@ class Commands:
         self._numbers = itertools.count(1)
         environ = {name: text for name, text in os.environ.items() if "WAYMARK" not in name}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.commands"],
+            [sys.executable, "-X", "faulthandler", "-m", "tests.support.commands"],
             cwd=ROOT, env=environ | more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
