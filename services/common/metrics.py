@@ -37,6 +37,7 @@ Name = Literal[
     "waymark_loader_outbox_rows",
     "waymark_loader_insert_seconds",
     "waymark_query_seconds",
+    "waymark_stream_behind",
     "waymark_stream_clients",
     "waymark_stream_cut_total",
 ]
@@ -203,6 +204,11 @@ SPECS: dict[Name, Spec] = {
         "Slow: shorten the range or leave out a dimension; unsealed history is read raw.",
         ("endpoint",),
         FAST,
+    ),
+    "waymark_stream_behind": Spec(
+        "gauge",
+        "1 while the log is more than 10 s behind the clock, so that abandonments wait.",
+        "See /v1/pipeline/health; where nothing lags there, clocks of hosts differ.",
     ),
     "waymark_stream_clients": Spec(
         "gauge", "Clients that follow the signal stream now.", "None while one should: its token."

@@ -1,7 +1,8 @@
 """The composition root of the reading side: one FastAPI app over the parts it is handed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 import msgspec
@@ -36,6 +37,7 @@ from services.metrics_api import (
     visitors,
 )
 from services.metrics_api.follow import Followers
+from services.metrics_api.holding import Gate
 from services.metrics_api.parts import ApiSettings, Parts
 from services.metrics_api.sending import add_sending
 from services.metrics_api.store import AsyncReads, Store
@@ -100,12 +102,15 @@ def create_metrics_api(
     ``guard_hosts`` around the app.
     """
     followers = Followers(feed, settings.stream_queue)
+    gate = Gate(live, clock, rules)
     metrics.follow("waymark_stream_clients", lambda: len(followers))
+    metrics.follow("waymark_stream_behind", lambda: gate.behind)
     parts = Parts(
         store=Store(storage, metrics, reads),
         live=live,
         signal_log=signal_log,
         followers=followers,
+        gate=gate,
         catalog=catalog,
         rules=rules,
         clock=clock,
@@ -132,10 +137,15 @@ def create_metrics_api(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts = app.state.parts
     async with app.state.around():
+        watching = asyncio.create_task(parts.gate.watch())
         yield
-    app.state.parts.followers.close()
-    app.state.parts.store.close()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+    parts.followers.close()
+    parts.store.close()
 
 
 def _describe(app: FastAPI) -> None:

@@ -10,6 +10,7 @@ from services.common.catalog import Catalog
 from services.common.metrics import Metrics
 from services.common.ports import Clock, Forget, LiveView, PipelineHealth, SignalLog
 from services.metrics_api.follow import Followers
+from services.metrics_api.holding import Gate
 from services.metrics_api.store import Store
 from services.sessionizer.core.policy import Rules
 
@@ -47,6 +48,7 @@ class Parts:
     store: Store
     live: LiveView
     followers: Followers
+    gate: Gate
     catalog: Catalog
     rules: Rules
     clock: Clock

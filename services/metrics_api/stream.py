@@ -11,6 +11,7 @@ served from storage until storage holds what the feed first said, then from the 
 3. From then on the feed alone is served; what storage gave already is passed over by its version.
 
 A client that reads too slowly is cut off, and loses nothing either: it resumes with its last id.
+While the log is behind, an abandonment waits, and what comes after it (``holding``).
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from starlette.types import Message, Send
 from schemas.rows import SignalRow
 from services.common.errors import MovingError
 from services.metrics_api.follow import Follower
+from services.metrics_api.holding import Held
 from services.metrics_api.parts import Parts
 from services.metrics_api.shapes import Signal, shape
 
@@ -91,6 +93,7 @@ class Stream:
         self._question = question
         self._resumes = after is not None
         self._after = after or Place(0)
+        self._held = Held(parts.gate, parts.settings.stream_queue)
         self._shown: set[str] = set()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
@@ -101,25 +104,23 @@ class Stream:
             # An id without data shows nothing, yet lets a client resume that never got a signal.
             yield f"retry: {RETRY_MS}\nid: {self._after}\n\n".encode()
             if self._resumes:
-                async for row in self._stored(follower):
-                    yield chunk(row, place_of_row(row))
+                async for data in self._stored(follower):
+                    yield data
             async for data in self._followed(follower):
                 yield data
-            if follower.overflow:
+            if follower.overflow or self._held.full:
                 self.count_cut()
 
     def count_cut(self) -> None:
         """Count a client that read too slowly."""
         self._parts.metrics.count("waymark_stream_cut_total")
 
-    async def _stored(self, follower: Follower) -> AsyncIterator[SignalRow]:
-        while not follower.ended:
+    async def _stored(self, follower: Follower) -> AsyncIterator[bytes]:
+        while not follower.ended and not self._held.full:
             reached = await self._reached()
             rows = await self._read()
-            for row in rows:
-                self._after = Place(row.version, row.signal_id)
-                if self._question.wants(row):
-                    yield row
+            for data in self.tell(rows):
+                yield data
             if len(rows) == BATCH:
                 continue
             if follower.first is not None and reached >= follower.first:
@@ -137,14 +138,24 @@ class Stream:
         except TimeoutError:
             return
 
+    def tell(self, rows: list[SignalRow]) -> list[bytes]:
+        """Go on past rows of storage; return what of them may be told now."""
+        for row in rows:
+            self._after = Place(row.version, row.signal_id)
+            if self._question.wants(row):
+                self._held.put(row, place_of_row(row))
+        return told(self._held)
+
     async def _followed(self, follower: Follower) -> AsyncIterator[bytes]:
-        looks = Looks(self._parts.settings.stream_poll_s if self._question.live else None)
-        while not follower.overflow:
+        looks, held = self.looks(), self._held
+        while not (follower.overflow or held.full):
             if looks.due():
                 for data in await self._unsettled():
                     yield data
+            for data in told(held):
+                yield data
             try:
-                row = await follower.next(looks.wait())
+                row = await follower.next(held.wait(looks.wait()))
             except TimeoutError:
                 continue
             if row is None:
@@ -152,7 +163,11 @@ class Stream:
             if row.version > self._after.version:
                 self._after = Place(row.version)
                 if self._question.wants(row):
-                    yield chunk(row, place_of_row(row))
+                    held.put(row, place_of_row(row))
+
+    def looks(self) -> "Looks":
+        """Return when to look at what is unsettled."""
+        return Looks(self._parts.settings.stream_poll_s if self._question.live else None)
 
     async def _reached(self) -> int:
         rows = await self._parts.store.rows("signals_reached")
@@ -175,6 +190,7 @@ class Stream:
         except MovingError:
             return []  # they are shown once somebody has them again
         rows = [msgspec.convert(row, SignalRow, strict=False) for row in found]
+        rows = [row for row in rows if not self._parts.gate.holds(row)]
         fresh = [r for r in rows if r.signal_id not in self._shown and self._question.wants(r)]
         # Only what still waits is remembered, so that a long stream does not grow.
         self._shown = {row.signal_id for row in rows}
@@ -201,6 +217,11 @@ class Looks:
     def wait(self) -> float | None:
         """Return the seconds until the next look, None where none comes."""
         return None if self._every_s is None else max(0.0, self._next - time.monotonic())
+
+
+def told(held: Held) -> list[bytes]:
+    """Take what may be told now, as server-sent events."""
+    return [chunk(row, at) if row else f"id: {at}\n\n".encode() for row, at in held.take()]
 
 
 def place_of_row(row: SignalRow) -> str:

@@ -18,12 +18,10 @@ from services.metrics_api.stream import (
     BATCH,
     CLOCK_BITS,
     RETRY_MS,
-    Looks,
     Place,
     Question,
     Stream,
-    chunk,
-    place_of_row,
+    told,
 )
 
 
@@ -45,40 +43,40 @@ class TopicStream(Stream):
         stream.
         """
         since_ms = self._after.version >> CLOCK_BITS if self._resumes else None
-        told = self._log.follow(self._from, since_ms)
+        log = self._log.follow(self._from, since_ms)
         try:
-            begin = await anext(told)
+            begin = await anext(log)
             yield f"retry: {RETRY_MS}\n\n".encode()
             if self._resumes:
                 async for data in self._stored_before():
                     yield data
             # An id without data shows nothing, yet lets a client resume that never got a signal.
             yield f"id: {begin.place}\n\n".encode()
-            async for data in self._told(told):
+            async for data in self._told(log):
                 yield data
         finally:
-            await told.aclose()
+            await log.aclose()
 
     async def _stored_before(self) -> AsyncIterator[bytes]:
-        while True:
+        while not self._held.full:
             rows = await self._read()
-            for row in rows:
-                self._after = Place(row.version, row.signal_id)
-                if self._question.wants(row):
-                    yield chunk(row, place_of_row(row))
+            for data in self.tell(rows):
+                yield data
             if len(rows) < BATCH:
                 return
 
-    async def _told(self, told: AsyncGenerator[Told]) -> AsyncIterator[bytes]:
+    async def _told(self, log: AsyncGenerator[Told]) -> AsyncIterator[bytes]:
         """Yield what the log tells, and, where asked for, what is unsettled in between."""
-        looks = Looks(self._parts.settings.stream_poll_s if self._question.live else None)
-        coming = asyncio.ensure_future(anext(told, None))
+        looks, held = self.looks(), self._held
+        coming = asyncio.ensure_future(anext(log, None))
         try:
-            while True:
+            while not held.full:
                 if looks.due():
                     for data in await self._unsettled():
                         yield data
-                done, _ = await asyncio.wait({coming}, timeout=looks.wait())
+                for data in told(held):
+                    yield data
+                done, _ = await asyncio.wait({coming}, timeout=held.wait(looks.wait()))
                 if not done:
                     continue
                 one = coming.result()
@@ -86,8 +84,9 @@ class TopicStream(Stream):
                     return
                 row = ROW.decode(one.line)
                 if self._question.wants(row):
-                    yield chunk(row, one.place)
-                coming = asyncio.ensure_future(anext(told, None))
+                    held.put(row, one.place)
+                coming = asyncio.ensure_future(anext(log, None))
+            self.count_cut()
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)

@@ -20,6 +20,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "services/metrics_api": (
         "schemas",
         "services.common",
+        "services.loader.pace",
         "services.rollups",
         "services.sessionizer",
     ),
