@@ -2,16 +2,19 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.common.answers import json_answer
+from services.common.errors import UnavailableError
 from services.metrics_api import scope, sessions
 from services.metrics_api.auth import Eraser, Reader
 from services.metrics_api.errors import not_found
 from services.metrics_api.export import of_user, of_visitor
 from services.metrics_api.lists import MOST
 from services.metrics_api.parts import Parts, PartsOf
+from services.metrics_api.sessions import money_of
 from services.metrics_api.shapes import Cart, Session, shape
 
 router = APIRouter(tags=["visitors"])
@@ -69,27 +72,51 @@ def timeline(now: Session | None, stored: list[Session]) -> list[Session]:
     return [now, *(one for one in stored if one.session_id != now.session_id)]
 
 
-async def _shaped(parts: Parts, live: dict[str, Any]) -> dict[str, Any]:
-    """Return the live state with its session and cart as the lists show them."""
-    shown = dict(live)
-    if cart := live["cart"]:
-        shown["cart"] = shape(cart, Cart)
-    if session := live["open_session"]:
+async def _whole(
+    parts: Parts, source: str, visitor_id: str, live: dict[str, Any] | None, query: VisitorQuery
+) -> dict[str, Any]:
+    """Return the live state and the past, or refuse where there is neither."""
+    past = (await parts.store.rows("visitor_past", source=source, visitor_id=visitor_id))[0]
+    if live is None and not past["sessions"]:
+        raise not_found("visitor", visitor_id)
+    shown = _with_cart(with_past(live or NOWHERE, past)) | {"past_known": True}
+    if session := shown["open_session"]:
         row = (await sessions.joined(parts, [session]))[0]
-        if now := await _cart_now(parts, cart, row):
-            row["cart_outcome"] = now["outcome"]
+        row["cart_outcome"] = await _cart_outcome(parts, shown["cart"], row) or row["cart_outcome"]
         shown["open_session"] = shape(row, Session)
+    if query.timeline:
+        rows = await sessions.of_visitor(parts, source, visitor_id, query.limit)
+        stored = [shape(row, Session) for row in rows]
+        shown["timeline"] = timeline(shown["open_session"], stored)[: query.limit]
     return shown
 
 
-async def _cart_now(
-    parts: Parts, cart: dict[str, Any] | None, session: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Return the cart last touched in a session, which may have ended since."""
+async def _alone(parts: Parts, live: dict[str, Any], query: VisitorQuery) -> dict[str, Any]:
+    """Return the live state without storage: what only that knows is null, not guessed."""
+    shown = _with_cart(live) | {"past_known": False}
+    if session := shown["open_session"]:
+        ended = await _cart_outcome(parts, shown["cart"], session)
+        row = shape(session | {"cart_outcome": "", **money_of([], "")}, Session)
+        unknown = {"cart_outcome": ended, "orders": None, "revenue": None}
+        shown["open_session"] = msgspec.to_builtins(row) | unknown
+    if query.timeline:
+        shown["timeline"] = None
+    return shown
+
+
+def _with_cart(live: dict[str, Any]) -> dict[str, Any]:
+    return live | {"cart": live["cart"] and shape(live["cart"], Cart)}
+
+
+async def _cart_outcome(parts: Parts, cart: Cart | None, session: dict[str, Any]) -> str | None:
+    """Return how the cart last touched in a session stands, None where only storage may know."""
     cart_id = session["cart_id"]
-    if not cart_id or (cart and cart["cart_id"] == cart_id):
-        return cart if cart_id else None
-    return await parts.live.cart(session["source"], session["visitor_id"], cart_id)
+    if not cart_id:
+        return "none"
+    if cart is not None and cart.cart_id == cart_id:
+        return cart.outcome
+    now = await parts.live.cart(session["source"], session["visitor_id"], cart_id)
+    return str(now["outcome"]) if now else None
 
 
 @router.get("/v1/visitors/{visitor_id:path}/export")
@@ -107,20 +134,18 @@ async def show_visitor(
 ) -> Response:
     """Show where a visitor stands now; an event shows within a second.
 
-    Times are epoch milliseconds. Of a visitor who is not here now only the past is told.
+    Times are epoch milliseconds. Of a visitor who is not here now only the past is told. While
+    storage is away, what is live is told alone, with `past_known` false.
     """
     source = (await scope.one(parts, access, query.source)).name
     live = await parts.live.visitor(source, visitor_id)
-    past = (await parts.store.rows("visitor_past", source=source, visitor_id=visitor_id))[0]
-    if live is None and not past["sessions"]:
-        raise not_found("visitor", visitor_id)
-    known = await _shaped(parts, with_past(live or NOWHERE, past))
-    answer = {"source": source, "visitor_id": visitor_id, **known}
-    if query.timeline:
-        rows = await sessions.of_visitor(parts, source, visitor_id, query.limit)
-        stored = [shape(row, Session) for row in rows]
-        answer["timeline"] = timeline(known["open_session"], stored)[: query.limit]
-    return json_answer(answer)
+    try:
+        known = await _whole(parts, source, visitor_id, live, query)
+    except UnavailableError:
+        if live is None:
+            raise
+        known = await _alone(parts, live, query)
+    return json_answer({"source": source, "visitor_id": visitor_id, **known})
 
 
 @router.get("/v1/users/{user_id:path}/export")

@@ -163,6 +163,16 @@ class World:
         self.insert("dead_letters", msgspec.json.encode(DeadLetter(**(base | fields))))
 
 
+class Away:
+    """Storage that fails as it is told."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        raise self.error
+
+
 @pytest.fixture(scope="session")
 def reads_storage(chdb_dsn: str) -> Iterator[ClickHouse]:
     storage = open_storage(chdb_dsn, "reads")

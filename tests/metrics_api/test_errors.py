@@ -1,14 +1,13 @@
 """Every refusal has one shape, names field and value, and shows nothing of the inside."""
 
 import re
-from typing import Any
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from services.common.errors import InvalidError, UnavailableError
-from tests.metrics_api.conftest import World
+from tests.metrics_api.conftest import Away, World
 
 
 @pytest.mark.parametrize(
@@ -79,16 +78,6 @@ async def test_every_refusal_has_one_shape(
     assert answer.status_code == status, answer.text
     assert set(answer.json()) == {"code", "message"}
     assert answer.json()["code"] == code
-
-
-class Away:
-    """Storage that fails as it is told."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        raise self.error
 
 
 async def test_storage_that_is_away_is_a_503_with_a_time_to_wait(world: World) -> None:

@@ -4,7 +4,8 @@ import msgspec
 
 from schemas.event import Event
 from schemas.rows import CartRow, SessionRow
-from tests.metrics_api.conftest import HOUR, NOW, READ_ALL, Get, World, uid
+from services.common.errors import UnavailableError
+from tests.metrics_api.conftest import HOUR, NOW, READ_ALL, Away, Get, World, uid
 
 SESSION = SessionRow(
     source="shop",
@@ -48,6 +49,7 @@ async def test_who_is_here_is_told_from_the_live_view(world: World, get: Get) ->
     assert told["open_session"]["cart_outcome"] == "open"
     assert told["cart"]["value"] == "1.299"
     assert "timeline" not in told
+    assert told["past_known"] is True
 
 
 async def test_a_visit_names_how_its_cart_ended_before_storage_knows(
@@ -60,6 +62,20 @@ async def test_a_visit_names_how_its_cart_ended_before_storage_knows(
     world.live.carts_now[uid(2)] = msgspec.to_builtins(paid)
     told = await get("/v1/visitors/v1")
     assert (told["cart"], told["open_session"]["cart_outcome"]) == (None, "converted")
+
+
+async def test_while_storage_is_away_the_live_state_is_told_alone(world: World) -> None:
+    here(world)
+    world.storage = Away(UnavailableError("storage does not answer"))  # type: ignore[assignment]
+    async with world.client() as client:
+        told = (await client.get("/v1/visitors/v1?timeline=true")).json()
+        gone = await client.get("/v1/visitors/gone")
+    assert (told["past_known"], told["current_stage"], told["timeline"]) == (False, "intent", None)
+    session = told["open_session"]
+    assert (session["session_id"], session["cart_outcome"]) == (uid(1), "open")
+    assert (session["orders"], session["revenue"]) == (None, None)
+    assert told["cart"]["value"] == "1.299"
+    assert (gone.status_code, gone.json()["code"]) == (503, "unavailable")
 
 
 async def test_the_past_raises_the_lifetime_stage(world: World, get: Get) -> None:
