@@ -67,7 +67,8 @@ async def _until_someone_is_back(front: Storefront) -> None:
         while True:
             times: dict[str, list[int]] = defaultdict(list)
             for event in front.acknowledged.values():
-                times[event.get("visitor_id", event["event_id"])].append(event["ts_ms"])
+                who = str(event.get("visitor_id") or event["event_id"])
+                times[who].append(event["ts_ms"])
             if any(min(ts) < now_ms - SETTLED_MS and max(ts) > now_ms for ts in times.values()):
                 return
             await asyncio.sleep(0.5)
