@@ -10,8 +10,6 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from services.ingest.answers import STATUS, Code
-
 Json = dict[str, Any]
 
 ABOUT = """Send events: one `EventInput`, a JSON array of them, or one a line.
@@ -21,13 +19,13 @@ Bearer KEY`, Basic with the key as user name, or `X-Write-Key`. The answer comes
 every accepted event, so after a `429`, a `503` or no answer the whole body is sent again. Where
 parts are processes of their own, ingest's address takes it."""
 
-REFUSED: dict[Code, str] = {
-    "invalid_body": "the body is no JSON, or a parameter is not known",
-    "unauthorized": "no write key, or one that is unknown or revoked",
-    "too_large": "more bytes or events than one request may hold",
-    "unsupported_media_type": "not JSON or NDJSON, or an encoding that is not known",
-    "overloaded": "too much waits for the log; come again after `Retry-After` seconds",
-    "unavailable": "the log takes nothing now; come again after `Retry-After` seconds",
+REFUSED = {
+    "400": "`invalid_body`: the body is no JSON, or a parameter is not known",
+    "401": "`unauthorized`: no write key, or one that is unknown or revoked",
+    "413": "`too_large`: more bytes or events than one request may hold",
+    "415": "`unsupported_media_type`: not JSON or NDJSON, or an encoding that is not known",
+    "429": "`overloaded`: too much waits for the log; come again after `Retry-After` seconds",
+    "503": "`unavailable`: the log takes nothing now; come again after `Retry-After` seconds",
 }
 
 
@@ -104,9 +102,7 @@ def _bodies() -> Json:
 
 
 def _refused() -> Json:
-    return {
-        str(STATUS[code]): _answer("Refusal", f"`{code}`: {why}") for code, why in REFUSED.items()
-    }
+    return {status: _answer("Refusal", why) for status, why in REFUSED.items()}
 
 
 def _answer(shape: str, about: str) -> Json:
