@@ -12,11 +12,10 @@ from typing import Any
 
 import clickhouse_connect
 import msgspec
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from services.common.clickhouse_address import Address, address_of, options
+from services.common.clickhouse_errors import named_errors, opening
 from services.common.columns import Columns
-from services.common.errors import InvalidError, TooMuchError, UnavailableError
 
 POOL = 4
 READ_BYTES = 1 << 20
@@ -69,15 +68,6 @@ READ_LIMITS: dict[str, Any] = {
     "max_memory_usage": 8 << 30,
 }
 """What one question of the metrics API may cost a server; beyond it the caller is told."""
-
-_LATER = frozenset({
-    "MEMORY_LIMIT_EXCEEDED", "NOT_ENOUGH_SPACE", "TOO_MANY_PARTS", "TIMEOUT_EXCEEDED",
-    "SOCKET_TIMEOUT", "NETWORK_ERROR", "TABLE_IS_READ_ONLY", "TOO_MANY_SIMULTANEOUS_QUERIES",
-    "KEEPER_EXCEPTION", "CANNOT_WRITE_TO_FILE_DESCRIPTOR", "ABORTED",
-})  # fmt: skip
-"""Server errors that pass: waiting and repeating the statement helps."""
-
-_TOO_MUCH = frozenset({"TOO_MANY_ROWS", "TOO_MANY_BYTES", "TOO_MANY_ROWS_OR_BYTES"})
 
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
@@ -220,48 +210,6 @@ def _connect(address: Address, settings: Mapping[str, Any], seconds: int | None 
         return clickhouse_connect.get_client(
             **options(address, patient(seconds)), database=address.database, settings=dict(settings)
         )
-
-
-@contextlib.contextmanager
-def opening(address: Address) -> Iterator[None]:
-    """Turn what a client says at its start into an ``UnavailableError`` that names the place."""
-    try:
-        yield
-    except (ClickHouseError, OSError) as error:
-        raise UnavailableError(
-            f"storage at {address.place} does not open: {_reason(error)}"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if "EmbeddedServer" in text or "BAD_ARGUMENTS" in text:
-        return (
-            "another process has it open, or this process has opened another folder "
-            f"(an embedded store belongs to one process): {text[:200]}"
-        )
-    return text[:500]
-
-
-@contextlib.contextmanager
-def named_errors(statement: str) -> Iterator[None]:
-    """Say of a refused statement whether it is wrong, asks for too much, or may work later."""
-    try:
-        yield
-    except OperationalError as error:
-        raise UnavailableError(f"storage does not answer: {error}") from error
-    except ClickHouseError as error:
-        text = f"storage refused: {str(error)[:600]} in: {statement[:300]}"
-        if any(name in str(error) for name in _LATER) or _from_between(error):
-            raise UnavailableError(text) from error
-        if any(name in str(error) for name in _TOO_MUCH):
-            raise TooMuchError("this reads more than one answer may: shorten the range") from error
-        raise InvalidError(text) from error
-
-
-def _from_between(error: ClickHouseError) -> bool:
-    """Tell whether a proxy refused, not the server: then no code of the server's is in it."""
-    return "HTTP driver received HTTP status 5" in str(error)
 
 
 def _lines(source: Any) -> Iterator[bytes]:

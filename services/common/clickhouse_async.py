@@ -13,11 +13,10 @@ from services.common.clickhouse import (
     READ_SECONDS,
     SETTINGS,
     decoded,
-    named_errors,
-    opening,
     patient,
 )
 from services.common.clickhouse_address import Address, options
+from services.common.clickhouse_errors import named_errors, opening
 
 
 class AsyncClickHouse:

@@ -16,13 +16,16 @@ HIDDEN = frozenset(
 CHATTY = ("httpx", "httpcore", "aiokafka")
 """Libraries that tell of every single request what we tell of better."""
 
-REPEATING = "aiokafka"
-"""A library that says the same ten times a second for as long as a broker is away."""
+STORAGE = "waymark.storage"
+"""Says of each statement that failed what ClickHouse, or the client library, said."""
+
+REPEATING = ("aiokafka", STORAGE)
+"""Who says the same ten times a second for as long as a broker or storage is away."""
 REPEAT_SECONDS = 30.0
 
 
 class Seldom(logging.Filter):
-    """Lets each message of the repeating library through once in a while."""
+    """Lets each message of those who repeat themselves through once in a while."""
 
     def __init__(self) -> None:
         """Know of no message yet."""

@@ -64,9 +64,10 @@ class WorkerClient:
         try:
             answer = await self._http.request(method, f"{url}/v1/{path}", **sent)
         except httpx.HTTPError as error:
-            raise MovingError(f"worker {url} does not answer: {error!r}") from error
+            failed = type(error).__name__
+            raise MovingError(f"worker {url} does not answer: {failed}; does it run?") from error
         if answer.status_code not in ANSWERED:
-            raise MovingError(f"worker {url} answers {answer.status_code}: {answer.text[:200]}")
+            raise MovingError(f"worker {url} cannot tell now ({answer.status_code}); ask again")
         return answer
 
     async def ask_all(self, method: str, path: str, **sent: Any) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import logging
 
-from services.common.logging import Seldom, hide_secrets
+from services.common.logging import STORAGE, Seldom, hide_secrets
 
 
 def test_fields_that_name_a_secret_lose_their_value() -> None:
@@ -22,4 +22,9 @@ def test_a_library_that_repeats_itself_is_written_once_in_a_while() -> None:
     assert not passes("aiokafka.conn", "Unable to connect to %s", 129.0)
     assert passes("aiokafka.conn", "Another message of %s", 129.0)
     assert passes("aiokafka.conn", "Unable to connect to %s", 130.0)
+    assert [passes(STORAGE, "storage: %s", at) for at in (100.0, 101.0, 130.0)] == [
+        True,
+        False,
+        True,
+    ]
     assert all(passes("ingest", "ours", 130.0) for _ in range(3))
