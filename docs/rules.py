@@ -10,6 +10,7 @@ from types import ModuleType
 
 import msgspec
 
+from schemas import channel
 from services.sessionizer.core import (
     activity,
     carts,
@@ -38,7 +39,7 @@ SECTIONS: dict[str, list[Decides]] = {
     "Pages": [pages, rows.page_views, rows.page_visits],
     "Engagement and bounce": [sessions.is_engaged, sessions.is_bounced],
     "Stages": [stages.stage_of, stages.furthest],
-    "How a visit came": [sessions.describe],
+    "How a visit came": [sessions.describe, channel.classify],
     "Machines": [sessions.is_machine],
     "Carts": [carts.open_episode, lines.value_of, lines.put, carts.cart_update],
     "Checkout": [carts.checkout_event, checkout.reentered],

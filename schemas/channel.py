@@ -84,9 +84,15 @@ _KIND = re.compile(r"organic_(search|social|video|shopping)")
 
 
 def classify(utm: Mapping[str, str], click: str, host: str, own: frozenset[str]) -> str:
-    """Return the channel; ``host`` is the referrer's, ``own`` are the shop's hosts.
+    """Return the channel of a page: how its visitor came to it.
 
-    A campaign wins over a click id, which wins over the referrer: who tagged the link knows best.
+    A campaign in its URL wins over a click id, which wins over the referrer: who tagged the link
+    knows best. With none of them it is ``direct``. A referrer is ``internal`` where it is one of
+    the shop's own hosts or below one: the hosts its operator has named (``waymark sources set``)
+    and the page's own, each with and without ``www.``; back from a payment page is ``internal``
+    too. A known search engine, network, mailbox, assistant and the like gives the channel of its
+    kind, any other host ``referral``. A shop of several hosts should name them: from one to the
+    other would be a referral.
     """
     medium, source = utm.get("medium", "").lower(), utm.get("source", "").lower()
     if medium or source or utm.get("campaign"):

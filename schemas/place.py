@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from schemas.refusal import Refusal
     from schemas.wire import Draft
 
-_Landing = tuple[dict[str, Any], str]
+_Landing = tuple[dict[str, Any], str, str]
 _NOWHERE = Address("", "", "", "")
 _PLACES: tuple[str, ...] = ("url", "referrer")
 
@@ -55,14 +55,14 @@ def page_as_told(draft: Draft, ctx: Context) -> Refusal | None:
 
 def _page(site: Site, url: str, referrer: str, utm: dict[str, str]) -> dict[str, Any]:
     """Return the fields that a URL and a referrer give; masked they stand among them."""
-    landing, click = _landing(site, url) if url else ({}, "")
+    landing, click, host = _landing(site, url) if url else ({}, "", "")
     found = dict(landing)
     utm = utm or landing.get("utm", {})
     before = _referrer(site, referrer) if referrer else _NOWHERE
     if referrer:
         found["referrer"] = before.url
     if url or referrer or utm:
-        found["channel"] = channel.classify(utm, click, before.host, site.hosts)
+        found["channel"] = channel.classify(utm, click, before.host, site.hosts | {host})
     return found
 
 
@@ -85,7 +85,7 @@ def _kind(site: Site, path: str) -> str:
 
 
 def _landing(site: Site, url: str) -> _Landing:
-    """Return what a URL alone says, and its click id's name; the same objects for the same URL."""
+    """Return what a URL alone says, its click id's name, and its host; for one URL the same."""
     known = site.memo["landing"]
     found: _Landing | None = known.get(url)
     if found is None:
@@ -97,7 +97,7 @@ def _landing(site: Site, url: str) -> _Landing:
             fields["page_kind"] = _kind(site, address.path)
         if utm:
             fields["utm"] = utm
-        found = fields, click
+        found = fields, click, address.host
         keep(known, url, found)
     return found
 

@@ -182,3 +182,33 @@ def test_every_channel_given_is_a_known_one() -> None:
 def test_a_hosts_name_below_an_own_one_is_own() -> None:
     assert channel.classify({}, "", "checkout.shop.example", OWN) == "internal"
     assert channel.classify({}, "", "myshop.example", OWN) == "referral"
+
+
+@pytest.mark.parametrize(
+    ("page", "referrer", "expected"),
+    [
+        ("https://shop.example/b", "https://shop.example/a", "internal"),
+        ("https://www.shop.example/b", "https://shop.example/a", "internal"),
+        ("https://shop.example/b", "https://www.shop.example:443/a", "internal"),
+        ("https://магазин.example/b", "https://xn--80aairftm.example/a", "internal"),
+        ("https://shop.example/b", "https://blog.shop.example/", "internal"),
+        ("https://shop.example/b", "https://myshop.example/a", "referral"),
+        ("https://shop.example/b", "https://www.google.com/", "organic_search"),
+        ("https://shop.example/b?utm_medium=email", "https://shop.example/a", "email"),
+        ("/b", "https://shop.example/a", "referral"),
+        ("", "https://shop.example/a", "referral"),
+    ],
+)
+def test_a_page_of_the_shop_is_no_referral_though_nobody_named_its_hosts(
+    accept: Accept, page: str, referrer: str, expected: str
+) -> None:
+    nameless = site("shop", hosts=[])
+    event = accept(BASE | {"url": page, "referrer": referrer}, site=nameless)
+    assert event.channel == expected
+
+
+def test_hosts_that_are_named_are_own_beside_that_of_the_page(accept: Accept) -> None:
+    named = site("shop", hosts=["www.shop.example"])
+    for referrer in ("https://shop.example/", "https://pay.other.example/"):
+        page = BASE | {"url": "https://pay.other.example/", "referrer": referrer}
+        assert accept(page, site=named).channel == "internal"
