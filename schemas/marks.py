@@ -47,7 +47,12 @@ def country(draft: Draft, _ctx: Context) -> Refusal | None:
 
 
 def from_browser(draft: Draft, ctx: Context) -> Refusal | None:
-    """Take from a browser's own request what the event does not say: address, agent, country."""
+    """Take from a browser's own request what the event does not say: address, agent, country.
+
+    What a browser reports comes from the client, whatever it claims: with ``origin: server`` its
+    purchase would be a passive one and open no visit.
+    """
+    draft.pop("origin", None)
     for name, value in (("ip", ctx.client_ip), ("ua", ctx.ua), ("country", ctx.country)):
         if value and not draft.get(name):
             draft[name] = value

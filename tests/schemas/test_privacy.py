@@ -221,3 +221,10 @@ def test_keys_leave_their_marks(accept: Accept) -> None:
     assert accept(order, key="browser", provisional_orders=True).provisional
     assert not accept(order, key="browser").provisional
     assert not accept(BASE, key="browser", provisional_orders=True).provisional
+
+
+def test_a_browser_cannot_claim_to_be_the_shops_server(accept: Accept) -> None:
+    order = BASE | {"type": "purchase", "order_id": "o-1", "origin": "server"}
+    assert accept(order, key="browser").origin == "client"
+    assert accept(order, key="server").origin == "server"
+    assert accept(order, key="test").origin == "server"
