@@ -31,14 +31,23 @@ class Group(Struct):
         more = value or b""
         return self.events + _events(more) <= EVENTS and self.size + len(more) <= BYTES
 
+    @property
+    def full(self) -> bool:
+        """Tell whether it has as many events as it may."""
+        return self.events >= EVENTS
+
     def add(self, value: bytes | None) -> None:
         """Count a record in."""
         more = value or b""
+        self.add_due(_events(more))
+        self.size += len(more)
+
+    def add_due(self, states: int) -> None:
+        """Count states in that were looked at since their time had come: as so many events."""
         if not self.records:
             self.since = time.monotonic()
         self.records += 1
-        self.events += _events(more)
-        self.size += len(more)
+        self.events += states
 
     @property
     def age(self) -> float:

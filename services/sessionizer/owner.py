@@ -22,6 +22,7 @@ from msgspec import Struct
 from services.common.ports import Changes, LogRecord, PartitionMeta
 from services.sessionizer.core.admission import Poison
 from services.sessionizer.core.partition import Partition
+from services.sessionizer.core.schedule import SLICE
 from services.sessionizer.effects import POISON_KEY, Effects
 from services.sessionizer.group import Group
 from services.sessionizer.poison import Limit, letter, unfit
@@ -55,6 +56,7 @@ class Owner:
     """The owner of one partition. Everything but the transaction happens without waiting.
 
     ``last`` is the newest record folded, ``applied`` the newest that need not be read again.
+    ``steps`` grows as the fold goes on.
     ``frozen`` while the group rebalances: nothing is folded then. ``sure`` once it is known that no
     record lies unread before the next one.
     """
@@ -65,6 +67,7 @@ class Owner:
         self.fold = held.fold
         self.states = held.states
         self.last = self.applied = held.meta.applied
+        self.steps = 0
         self.frozen = True
         self.sure = False
         self.watches = Watches()
@@ -93,11 +96,12 @@ class Owner:
         reason = unfit(value)
         if reason:
             # The clock goes on and the place is noted: an empty record does both.
-            self.fold.apply(LogRecord(offset, append_ms, b""))
+            self.fold.apply(LogRecord(offset, append_ms, b""), SLICE)
             poisons = [Poison(offset, 0, reason, value or b"")]
         else:
-            poisons = self.fold.apply(LogRecord(offset, append_ms, value or b""))
+            poisons = self.fold.apply(LogRecord(offset, append_ms, value or b""), SLICE)
         self.last = offset
+        self.steps += 1
         self._judge(poisons, append_ms, is_tick=value is not None and _is_tick(value))
 
     def _judge(self, poisons: list[Poison], append_ms: int, *, is_tick: bool) -> None:
@@ -133,13 +137,24 @@ class Owner:
         return self._group.age
 
     async def room_for(self, value: bytes | None) -> bool:
-        """Have the group stored where it is too full for a record, once the one before it is.
+        """Do the rest of what is due; have the group stored where it is too full for a record.
 
         Returns whether the record may be taken now: the group may have begun to rebalance.
         """
+        while self.fold.more_due and self.sure and not self.frozen:
+            await self._slice()
         while not self._group.fits(value):
             await self._room()
         return self.sure and not self.frozen
+
+    async def _slice(self) -> None:
+        """Do some of what is due, let the loop turn, and have a full group stored."""
+        self.fold.fire(SLICE)
+        self.steps += 1
+        self._group.add_due(SLICE)
+        await asyncio.sleep(0)
+        if self._group.full:
+            await self._room()
 
     async def _room(self) -> None:
         if self._under_way is not None:

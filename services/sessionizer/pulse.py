@@ -63,11 +63,11 @@ class Pulse:
             self._tally.lag(number, lag)
 
     def _moved_at(self, owner: Owner) -> tuple[int, float]:
-        """Return the newest record and since when it is that, or since when all is read."""
+        """Return how far it went and since when it is there, or since when all is read."""
         known = self._moved.get(owner.number)
         # A log that ends with a transaction's marker shows one record more than there is.
-        if known is None or known[0] != owner.last or self.lag[owner.number] <= 1:
-            return owner.last, time.monotonic()
+        if known is None or known[0] != owner.steps or self.lag[owner.number] <= 1:
+            return owner.steps, time.monotonic()
         return known
 
     def trouble(self) -> str:

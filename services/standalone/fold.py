@@ -51,8 +51,17 @@ class Fold(Protocol):
         """The newest record all of whose events have settled."""
         ...
 
-    def apply(self, record: LogRecord) -> Sequence[Unreadable]:
+    def apply(self, record: LogRecord, most: int | None = None) -> Sequence[Unreadable]:
         """Admit a record's events, do what is due, and return the lines it could not read."""
+        ...
+
+    @property
+    def more_due(self) -> bool:
+        """Whether more was due than ``most``."""
+        ...
+
+    def fire(self, most: int | None = None) -> None:
+        """Do the next of it."""
         ...
 
     def take(self) -> Changes:

@@ -3,7 +3,8 @@
 One turn, in this order (the position moves after its effects, always):
 
 1. Answer questions to the fold (live view) that came from other threads.
-2. Read records after the last one read, and apply them one by one, answering between them.
+2. Read records after the last one read, and apply them one by one, answering between them; a
+   record at whose time very much is due counts for as many as it takes slices.
 3. When 25 records or 100 ms are together: take the changes, store them in one transaction with
    the meta that says how far they go, and only then let the fold go on from them.
 4. Show the signals that were stored to those who follow.
@@ -27,6 +28,7 @@ from schemas.rows import DeadLetter
 from services.common.errors import UnavailableError
 from services.common.metrics import Metrics
 from services.common.ports import Changes, LogReader, LogRecord
+from services.sessionizer.core.schedule import SLICE
 from services.sessionizer.tally import FoldTally
 from services.standalone.fold import Fold, Unreadable
 from services.standalone.state_store import SqliteStates
@@ -73,7 +75,7 @@ class Sessionizer:
         self._group_at = 0.0
         self._unsaved: Changes | None = None
         self._saved_at = 0.0
-        self.read_to = fold.applied
+        self._begun = self.read_to = fold.applied
         self.watching: list[set[bytes]] = []
         """Each is told the keys of all states stored from now on; in the fold's own thread."""
         self.trouble = ""
@@ -121,24 +123,33 @@ class Sessionizer:
 
     def _apply_group(self) -> bool:
         """Apply records until the group is full; return whether there may be more to read."""
-        if not self._records:
+        if not (self._records or self._fold.more_due):
             self._records.extend(self._log.read(self.read_to, READ_BYTES))
         started = time.monotonic()
-        while self._records and self._group < GROUP_RECORDS:
-            self._apply(self._records.popleft())
+        while (self._records or self._fold.more_due) and self._group < GROUP_RECORDS:
+            self._step()
             self.answer()
             if time.monotonic() - started > GROUP_SECONDS:
                 break
-        return bool(self._records) or self._group >= GROUP_RECORDS
+        return bool(self._records) or self._fold.more_due or self._group >= GROUP_RECORDS
 
-    def _apply(self, record: LogRecord) -> None:
+    def _step(self) -> None:
+        """Do more of what is due, else apply the next record; it is read once all of it is done."""
         if not self._group:
             self._group_at = time.monotonic()
-        for unreadable in self._fold.apply(record):
+        if self._fold.more_due:
+            self._fold.fire(SLICE)
+        else:
+            self._apply(self._records.popleft())
+        if not self._fold.more_due:
+            self.read_to = self._begun
+        self._group += 1
+
+    def _apply(self, record: LogRecord) -> None:
+        for unreadable in self._fold.apply(record, SLICE):
             self._bad.append(_dead_letter(unreadable, record.append_ms))
             self._metrics.count("waymark_sessionizer_poison_total")
-        self.read_to = record.offset
-        self._group += 1
+        self._begun = record.offset
 
     def _commit(self) -> bool:
         changes = self._fold.take()

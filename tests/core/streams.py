@@ -36,10 +36,19 @@ class Stream:
     """A partition, its log, and the rows it has emitted, newest per id.
 
     ``crash`` throws the partition away and starts another from what was committed, reading again
-    from the applied record.
+    from the applied record. With ``most``, what is due is done and stored in slices, and after so
+    many of them as ``slices`` says it crashes.
     """
 
-    def __init__(self, rules: SourceRules = RULES, resident: int = 1000) -> None:
+    def __init__(
+        self,
+        rules: SourceRules = RULES,
+        resident: int = 1000,
+        most: int | None = None,
+        slices: int = -1,
+    ) -> None:
+        self.most = most
+        self.slices = slices
         self.rules = rules
         self.resident = resident
         self.states = MemoryStates()
@@ -61,7 +70,13 @@ class Stream:
     def send_bytes(self, at: int, body: bytes, *, commit: bool = True) -> list[Poison]:
         record = LogRecord(len(self.log) + 1, T0 + at, body)
         self.log.append(record)
-        poisons = self.partition.apply(record)
+        poisons = self.partition.apply(record, self.most)
+        while self.partition.more_due:
+            self.commit(at)
+            self.slices -= 1
+            if self.slices == 0:
+                self.crash()
+            self.partition.fire(self.most)
         if commit:
             self.commit(at)
         return poisons

@@ -13,11 +13,13 @@ from services.common.topics import ensure_topics
 from services.sessionizer import group
 from services.sessionizer.app import Reader
 from services.sessionizer.core.policy import Time
+from services.sessionizer.core.schedule import SLICE
 from services.sessionizer.group import Group
 from services.sessionizer.owners import Owners
 from services.sessionizer.tally import Tally
 from tests.sessionizer.street import TICK, does, now_ms, street
 from tests.sessionizer.told import RULES
+from tests.support.kafka import read_all
 
 TRANSACTION = "waymark_sessionizer_transaction_seconds"
 
@@ -108,6 +110,36 @@ async def test_the_loop_turns_while_records_lie_ready(
     turning.cancel()
     assert turns >= 12
     assert transactions(metrics)
+
+
+async def test_the_loop_turns_while_very_many_shoppers_leave_at_once(
+    settings: Settings, owned: tuple[Owners, Metrics]
+) -> None:
+    """As after a stall; a worker that did not answer meanwhile would lose its partitions."""
+    owners, metrics = owned
+    shoppers, turns = 2 * group.EVENTS, 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    await read(settings, owners, [record(number, shoppers // 4) for number in range(4)])
+    took = transactions(metrics) or 0
+    turning = asyncio.create_task(turn())
+    reader, at_s = Reader(cast("Any", None), settings, owners), now_ms() / 1000
+    within = []
+    for second in range(60):
+        before = turns
+        await reader.take(Message(0, 4 + second, at_s + second, TICK))
+        within.append(turns - before)
+    turning.cancel()
+    await owners.by_number[0].flush()
+    assert max(within) >= group.EVENTS // SLICE
+    assert (transactions(metrics) or 0) - took >= 3
+    rows = [msgspec.json.decode(one.value) for one in await read_all(settings, "sessions")]
+    assert len({row["session_id"] for row in rows if not row["open"]}) == shoppers
 
 
 def test_bytes_bound_a_group_too() -> None:

@@ -98,13 +98,18 @@ class Partition:
         """The log's clock: the greatest append time of a record that lets time pass."""
         return self._clock.clock_ms
 
-    def apply(self, record: LogRecord) -> list[Poison]:
+    def apply(self, record: LogRecord, most: int | None = None) -> list[Poison]:
         """Apply the next record; return its lines that are no canonical events.
 
-        A record applied before (offset not greater than the last) changes nothing.
+        A record applied before (offset not greater than the last) changes nothing. With ``most``
+        so many states are looked at whose time has come; while ``more_due``, ``fire`` looks at
+        others, and the next record is applied after them all. A transaction may come in between:
+        what is due then still is after a restart, and its own time decides what is told.
         """
         if record.offset <= self._last:
             return []
+        if self._schedule.more:
+            self._schedule.fire()
         before = (self._last, self._clock.clock_ms, self._clock.hold_ms)
         events, poisons = self._reader.read(record)
         if poisons or not sent_on(events):
@@ -116,8 +121,18 @@ class Partition:
         self.tally.poison += len(poisons)
         self._last = record.offset
         self._settle()
-        self._schedule.fire()
+        self._schedule.fire(most)
         return poisons
+
+    @property
+    def more_due(self) -> bool:
+        """Tell whether states of the last record's time are still to be looked at."""
+        return self._schedule.more
+
+    def fire(self, most: int | None = None) -> None:
+        """Look at the next of them."""
+        if self._schedule.more:
+            self._schedule.fire(most)
 
     def _enqueue(self, touched: list[Entry], append_ms: int, before: Place) -> None:
         """Line the record's visitors up to settle, by the grace of their source."""

@@ -4,6 +4,8 @@ DESIGN, *The fold* 2 and 5. Every state with something to come stands in the whe
 comes it is looked at, and put back where it then belongs.
 """
 
+from itertools import islice
+
 from schemas.spans import DAY_MS
 from services.sessionizer.core import visitor as machine
 from services.sessionizer.core.collect import Collector
@@ -15,30 +17,42 @@ from services.sessionizer.core.logclock import LogClock
 from services.sessionizer.core.state import NEVER, Visitor
 from services.sessionizer.core.timers import Wheel
 
+SLICE = 500
+"""States a shell has looked at in one go, so that it can answer, store and breathe in between.
+
+After a stall the deadlines of all who were there meanwhile fall due in the same second.
+"""
+
 
 class Schedule:
-    """The timers of a partition's states."""
+    """The timers of a partition's states. ``more`` while some are due that were not looked at."""
 
     def __init__(self, entries: Entries, clock: LogClock, out: Collector) -> None:
         self._entries = entries
         self._clock = clock
         self._out = out
         self._wheel = Wheel()
+        self._due_now = self._wheel.due(0)
+        self.more = False
 
     def start(self, key: bytes, wake_s: int) -> None:
         """Put a state at rest where it stood."""
         self._wheel.add_bytes(wake_s, key)
 
-    def fire(self) -> None:
-        """Look at every state whose time has come."""
-        clock_ms = self._clock.clock_ms
-        clock_s = clock_ms // 1000
-        for key in self._wheel.due(clock_ms):
+    def fire(self, most: int | None = None) -> None:
+        """Look at every state whose time has come, or at so many; at the rest with the next."""
+        clock_s = self._clock.clock_ms // 1000
+        if not self.more:
+            self._due_now = self._wheel.due(self._clock.clock_ms)
+        looked = 0
+        for key in islice(self._due_now, most):
+            looked += 1
             entry = self._entries.by_key(key)
             if entry.wake_s <= clock_s:
                 entry.wake_s = 0
                 self._look(entry)
                 self.put(entry)
+        self.more = looked == most
 
     def _look(self, entry: Entry) -> None:
         """Do what is due at one state: deadlines, rows of what is open, forgetting."""
