@@ -83,6 +83,7 @@ async def rage(plan: Plan, folder: Path, say: Say, then: "Then | None" = None) -
                 report = await rebuilt(made.settings, verdict)
                 mended = time.monotonic()
                 if then is not None:
+                    monkey.say("all is right")
                     await then(made, front)
             except AssertionError:
                 say(await asyncio.to_thread(made.words))

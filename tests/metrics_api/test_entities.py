@@ -176,6 +176,16 @@ async def test_an_order_is_told_once_with_its_own_visitor(world: World, get: Get
     assert rows[0]["session_id"] == uid(1)
 
 
+@pytest.mark.parametrize("visitors", [("cart:c1", "v1"), ("v1", "cart:c1")])
+async def test_of_two_copies_alike_a_visitors_goes_before_an_aliass_in_whatever_order_they_lie(
+    world: World, get: Get, visitors: tuple[str, str]
+) -> None:
+    for visitor in visitors:
+        world.order("o1", visitor_id=visitor, named=False, value=5000, at_ms=NOW - HOUR)
+    rows = (await get("/v1/orders"))["rows"]
+    assert [(r["order_id"], r["visitor_id"]) for r in rows] == [("o1", "v1")]
+
+
 async def test_a_provisional_order_gives_way_to_the_servers_copy(world: World, get: Get) -> None:
     world.order("o1", event_id="browser", value=1, provisional=True, at_ms=NOW - HOUR)
     assert (await get("/v1/orders"))["rows"][0]["provisional"] is True

@@ -1,7 +1,8 @@
 -- Orders, newest first: of the copies of one order_id the one with the least (time, event id),
 -- provisional ones only while there is no other; its visitor and session those of the copy that
--- names its visitor, else the one with a cart, else with a session. Refunds are capped at the
--- order's value; one without a value is all of it. An empty filter asks for nothing.
+-- names its visitor, else the one with a cart, else with a session (of two alike, a visitor's before
+-- an alias's: what order storage reads rows in decides nothing). Refunds are capped at the order's
+-- value; one without a value is all of it. An empty filter asks for nothing.
 WITH
 chosen AS (
     SELECT DISTINCT order_id FROM orders
@@ -20,7 +21,8 @@ whole AS (
         argMin((value, shipping, tax, discount, currency, lines, payment_method, policy_version),
             (provisional, at_ms, event_id)) AS told,
         argMin((visitor_id, user_id, session_id, cart_id),
-            (NOT named, cart_id = '', session_id = '', at_ms, event_id)) AS owner,
+            (NOT named, cart_id = '', session_id = '', at_ms, event_id,
+            match(visitor_id, '^(cart|user|order):'), visitor_id)) AS owner,
         min(provisional) AS unsure,
         max(bot OR excluded) AS machine
     FROM orders FINAL
