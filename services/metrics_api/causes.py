@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from services.common.ports import Storage
+from services.common.asking import Asking, Rows
 from services.metrics_api.metric import Metric
 from services.metrics_api.metric_query import MetricQuery
 from services.metrics_api.metric_rows import grid, row_of
@@ -22,16 +22,14 @@ Z95 = 1.959964
 _MEASURES = ("resolved", "abandoned", "undecided")
 
 
-def cause_rows(
-    storage: Storage, query: MetricQuery, metric: Metric, found: Sequence[Bucket]
-) -> list[dict[str, Any]]:
+def cause_rows(query: MetricQuery, metric: Metric, found: Sequence[Bucket]) -> Asking[Rows]:
     """Return a row a kind of friction met by a cart of the group and bucket."""
     others = tuple(name for name in query.group_by if name != "cause")
     bare = replace(query, group_by=others, filters=tuple(_not_of_cause(query)))
-    every = sums(storage, bare, asked(bare, FACTS["carts"], others, _MEASURES), found)
+    every = yield from sums(bare, asked(bare, FACTS["carts"], others, _MEASURES), found)
     names = ("cause", *others)
     ask = asked(query, FACTS["frictions"], names, (*metric.measures, *_MEASURES))
-    met = sums(storage, query, ask, found)
+    met = yield from sums(query, ask, found)
     if not met:
         return []
     shown = []

@@ -75,8 +75,7 @@ async def one_metric(
     query = await _question(name, asked, await scope.one(parts, access, asked.source), parts)
     if metric.kind == "now":
         return json_answer(await numbers.now_rows(parts.live, query))
-    rows = await parts.store.run(name, lambda: numbers.rows(parts.store.storage, query))
-    return json_answer(rows)
+    return json_answer(await parts.store.answer(name, numbers.asking_rows(query)))
 
 
 async def _question(

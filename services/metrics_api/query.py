@@ -1,13 +1,13 @@
 """A question in, rows out, exactly as docs/api.md words them (*Metrics*).
 
-``rows`` answers from storage; metrics of *now* (``kind == "now"``) come from the live view:
-``now_rows``. Both raise ``InvalidError`` naming the parameter and value they cannot take.
+``asking_rows`` asks storage, ``rows`` does so and waits; metrics of *now* (``kind == "now"``) come
+from the live view: ``now_rows``. All raise ``InvalidError`` naming the parameter and value that
+they cannot take.
 """
-
-from typing import Any
 
 from msgspec.structs import replace
 
+from services.common.asking import Asking, Rows, answered
 from services.common.errors import InvalidError
 from services.common.ports import LiveView, Storage
 from services.metrics_api.causes import cause_rows
@@ -18,30 +18,33 @@ from services.metrics_api.sums import asked, sums, taken_off
 from services.rollups.buckets import Bucket, buckets
 from services.rollups.facts import FACTS
 
-Rows = list[dict[str, Any]]
-
 
 def rows(storage: Storage, query: MetricQuery) -> Rows:
+    """Return the rows of a metric as ``asking_rows`` does. Blocking."""
+    return answered(storage, asking_rows(query))
+
+
+def asking_rows(query: MetricQuery) -> Asking[Rows]:
     """Return the rows of a metric, by time and then by group.
 
     Every bucket is present for every group that has data anywhere in the range; money is in
-    major units. Blocking: run it in a thread.
+    major units.
     """
     metric = metric_of(query)
     if metric.kind == "now":
         raise InvalidError(f"metric={metric.name!r} tells of now; it has no history")
     found = buckets(query.from_ms, query.to_ms, query.step, query.tz)
     if metric.name == "causes":
-        return cause_rows(storage, query, metric, found)
+        return (yield from cause_rows(query, metric, found))
     if metric.pivot:
-        return _stage_rows(storage, query, metric, found)
+        return (yield from _stage_rows(query, metric, found))
     names = (*query.group_by, *(one for one in metric.always if one not in query.group_by))
     fact = metric.fact_for(frozenset(names) | {one.dimension for one in query.filters})
     ask = asked(query, fact, names, metric.measures)
-    measured = sums(storage, query, ask, found)
+    measured = yield from sums(query, ask, found)
     if metric.less:
         other, name = metric.less
-        given = sums(storage, query, asked(query, FACTS[other], names, (name,)), found)
+        given = yield from sums(query, asked(query, FACTS[other], names, (name,)), found)
         measured = taken_off(measured, metric.k, given, name)
     overlap = any(one.touched or one.name in metric.overlaps for one in ask.groups)
     shown = []
@@ -70,7 +73,7 @@ async def now_rows(live: LiveView, query: MetricQuery) -> Rows:
     raise InvalidError(f"metric={metric.name!r} is no metric of now")
 
 
-def _stage_rows(storage: Storage, query: MetricQuery, metric: Metric, found: list[Bucket]) -> Rows:
+def _stage_rows(query: MetricQuery, metric: Metric, found: list[Bucket]) -> Asking[Rows]:
     """Turn one measure a stage into one row a stage; filters by stage choose among the rows."""
     chosen = [stage for stage in STAGES if kept(query.filters, "stage", stage)]
     names = tuple(name for name in query.group_by if name != "stage")
@@ -79,8 +82,9 @@ def _stage_rows(storage: Storage, query: MetricQuery, metric: Metric, found: lis
     fact = metric.fact_for(frozenset(names))
     ask = asked(bare, fact, names, (*STAGES, metric.undecided))
     overlap = any(one.touched for one in ask.groups)
+    summed = yield from sums(bare, ask, found)
     shown = []
-    for bucket, group, measured in grid(bare, found, names, sums(storage, bare, ask, found)):
+    for bucket, group, measured in grid(bare, found, names, summed):
         for stage in chosen:
             one = pivoted(metric, measured, stage)
             dims = {"stage": stage, **dict(zip(names, group, strict=True))}

@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from services.common.asking import Asking
 from services.common.errors import InvalidError
 from services.common.named_sql import NamedSql
-from services.common.ports import Storage
 from services.metrics_api.metric_query import Filter, MetricQuery
 from services.rollups.buckets import Bucket
 from services.rollups.facts import CALLS, Dimension, Fact
@@ -68,11 +68,11 @@ def asked(query: MetricQuery, fact: Fact, names: Sequence[str], measures: Sequen
     )
 
 
-def sums(storage: Storage, query: MetricQuery, ask: Asked, found: Sequence[Bucket]) -> Sums:
+def sums(query: MetricQuery, ask: Asked, found: Sequence[Bucket]) -> Asking[Sums]:
     """Sum the measures over both tiers; a bucket or group without rows is absent."""
     edges = [bucket.from_ms for bucket in found]
     stretch = (*edges, found[-1].to_ms)
-    split = _split(storage, query, ask, stretch)
+    split = yield from _split(query, ask, stretch)
     cuts = sorted({0, *edges, *(edge for one in split.raw for edge in one)})
     parameters: dict[str, Any] = {
         "source": query.source,
@@ -86,7 +86,7 @@ def sums(storage: Storage, query: MetricQuery, ask: Asked, found: Sequence[Bucke
         **bound("s", split.sealed),
         **{f"f{i}": one.value for i, (_, one) in enumerate(ask.filters)},
     }
-    rows = storage.query(joined_sql(ask, split), parameters)
+    rows = yield joined_sql(ask, split), parameters
     return {(int(row["bucket"]), _group(row, ask)): row for row in rows}
 
 
@@ -98,11 +98,11 @@ def taken_off(one: Sums, name: str, other: Sums, less: str) -> Sums:
     }
 
 
-def _split(storage: Storage, query: MetricQuery, ask: Asked, stretch: Sequence[int]) -> Tiers:
+def _split(query: MetricQuery, ask: Asked, stretch: Sequence[int]) -> Asking[Tiers]:
     whole = (stretch[0], stretch[-1])
     if ask.cube is None:
         return Tiers([whole], complement([whole], whole))
-    return tiers(storage, ask.fact, query.source, query.tz, stretch)
+    return (yield from tiers(ask.fact, query.source, query.tz, stretch))
 
 
 def _group(row: dict[str, Any], ask: Asked) -> Group:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from services.common.asking import Asking, answered
 from services.common.ports import Storage
 from services.rollups.buckets import day_of, quarter_of, zone
 from services.rollups.facts import Fact
@@ -26,10 +27,10 @@ class Tiers(Struct, frozen=True):
     sealed: list[Range]
 
 
-def tiers(storage: Storage, fact: Fact, source: str, tz: str, edges: Sequence[int]) -> Tiers:
+def tiers(fact: Fact, source: str, tz: str, edges: Sequence[int]) -> Asking[Tiers]:
     """Split a question for a fact; ``edges`` are its buckets' edges, first and last included."""
     whole = (edges[0], edges[-1])
-    clean = clean_runs(storage, fact, source, tz, whole)
+    clean = yield from _clean(fact, source, tz, whole)
     raw = joined(complement(clean, whole) + cut_units(fact, tz, edges), whole)
     return Tiers(raw, complement(raw, whole))
 
@@ -52,7 +53,11 @@ def cut_units(fact: Fact, tz: str, edges: Sequence[int]) -> list[Range]:
 
 def clean_runs(storage: Storage, fact: Fact, source: str, tz: str, whole: Range) -> list[Range]:
     """Return the unbroken runs of sealed, clean buckets that lie within a stretch, in order."""
-    rows = storage.query(
+    return answered(storage, _clean(fact, source, tz, whole))
+
+
+def _clean(fact: Fact, source: str, tz: str, whole: Range) -> Asking[list[Range]]:
+    rows = yield (
         text("islands"),
         {
             "source": source,

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from schemas.rows import SessionRow
+from services.common.asking import answered
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.clickhouse_address import address_of
 from services.loader.marks import MarkingSink
@@ -206,7 +207,8 @@ def shown(row: object) -> bool:
 
 def test_edges_that_cut_a_quarter_are_read_raw(store: Store) -> None:
     start = SINCE + DAY - (SINCE + DAY) % HOUR
-    split = tiers(store.storage, FACTS["sessions"], SOURCE, TZ, (start + MINUTE, start + 10 * HOUR))
+    asking = tiers(FACTS["sessions"], SOURCE, TZ, (start + MINUTE, start + 10 * HOUR))
+    split = answered(store.storage, asking)
     assert split.raw == [(start + MINUTE, start + 15 * MINUTE)]
     assert split.sealed == [(start + 15 * MINUTE, start + 10 * HOUR)]
 

@@ -39,6 +39,7 @@ class World:
         self.storage = storage
         self.catalog = catalog
         self.clock = clock
+        self.reads: Any = None
         self.live = MemoryLive(NOW)
         self.feed = MemoryFeed()
         self.forget = MemoryForget()
@@ -60,6 +61,7 @@ class World:
             health=self.health,
             metrics=self.metrics,
             settings=ApiSettings(**chosen),
+            reads=self.reads,
         )
 
     def client(self, token: str = "", **settings: Any) -> httpx.AsyncClient:
