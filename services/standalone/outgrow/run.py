@@ -13,7 +13,6 @@ import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.common.clickhouse import open_storage
 from services.common.clock import SystemClock
 from services.common.errors import InvalidError
 from services.common.fatal import die
@@ -22,7 +21,7 @@ from services.common.ports import Progress as Report
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name
 from services.loader.marks import MarkingSink
-from services.loader.migrate import migrate
+from services.loader.warehouse import migrated
 from services.standalone.folder import Folder, FolderLock
 from services.standalone.outgrow.drain import StillClock, drain
 from services.standalone.outgrow.keys import copy_catalog
@@ -47,9 +46,8 @@ def outgrow(settings: Settings, report: Report = nothing) -> dict[str, Any]:
         progress = Progress(folder.moving, to)
         asyncio.run(_check(settings, progress))
         progress.save()
-        storage = open_storage(settings.clickhouse)
+        storage = migrated(settings)
         try:
-            migrate(storage)
             clock = StillClock()
             with open_parts(settings, die, clock=clock) as parts:
                 sink = MarkingSink(storage, SystemClock())
