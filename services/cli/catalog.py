@@ -15,7 +15,10 @@ KINDS = {"server", "browser", "test", "read"}
 
 
 def sources_ls(data: Data = None, json: Json = False) -> None:
-    """List the storefronts."""
+    """List the storefronts.
+
+    Example: waymark sources ls
+    """
     rows = call("sources.ls", data)
     shown = rows if json else [{name: row[name] for name in SOURCE_COLUMNS} for row in rows]
     say.table(shown, json=json, empty="no sources yet: `waymark sources set NAME` makes one")
@@ -50,7 +53,10 @@ def sources_set(
 
 
 def keys_ls(data: Data = None, json: Json = False) -> None:
-    """List write keys and read tokens; secrets are never shown again."""
+    """List write keys and read tokens; secrets are never shown again.
+
+    Example: waymark keys ls --json
+    """
     rows = call("keys.ls", data)
     say.table(rows, json=json, empty="no keys yet: `waymark keys create` makes one")
 
@@ -86,7 +92,10 @@ def keys_revoke(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Make a write key or read token useless from now on."""
+    """Make a write key or read token useless from now on.
+
+    Example: waymark keys revoke 1a2b3c4d
+    """
     result = call("keys.revoke", data, id=key_id)
     if json:
         say.as_json(result)

@@ -108,7 +108,10 @@ def rebuild(
 
 
 def policy_show(json: Json = False) -> None:
-    """Show the installation's rules whole, as a policy file (TOML) to start from."""
+    """Show the installation's rules whole, as a policy file (TOML) to start from.
+
+    Example: waymark policy show > policy.toml
+    """
     file = settings_of().policy
     policy = policy_of(file)
     if json:
@@ -118,7 +121,10 @@ def policy_show(json: Json = False) -> None:
 
 
 def policy_check(file: PolicyFile) -> None:
-    """Read a policy file and say what is wrong with it, or that nothing is."""
+    """Read a policy file and say what is wrong with it, or that nothing is.
+
+    Example: waymark policy check policy.toml
+    """
     policy = read_policy(file)
     say.out(f"{file}: version {policy.version} is good")
 

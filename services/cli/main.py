@@ -12,6 +12,10 @@ import typer
 from services.cli import catalog, history, outgrow, parts, replay, say, serve, upkeep
 from services.common.errors import RetryableError, WaymarkError
 
+HELP = """Live customer-journey stages, bounce and cart-abandonment signals.
+
+Examples: waymark run --demo, then waymark doctor; waymark COMMAND --help shows more.
+"""
 WRONG = 2
 LATER = 3
 
@@ -20,7 +24,7 @@ def build() -> typer.Typer:
     """Return the command with all its subcommands."""
     app = typer.Typer(
         name="waymark",
-        help="Live customer-journey stages, bounce and cart-abandonment signals.",
+        help=HELP,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -24,7 +24,10 @@ def dlq_ls(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """List refused events, the newest first."""
+    """List refused events, the newest first.
+
+    Example: waymark dlq ls --from now-6h --source shop
+    """
     rows = call(
         "dlq.ls",
         data,
@@ -38,7 +41,10 @@ def dlq_ls(
 
 
 def dlq_show(letter: Annotated[str, typer.Argument(help="Its id.")], data: Data = None) -> None:
-    """Show one refused event with its original bytes."""
+    """Show one refused event with its original bytes.
+
+    Example: waymark dlq show ID
+    """
     say.as_json(call("dlq.show", data, id=letter))
 
 
@@ -46,6 +52,8 @@ def dlq_retry(ids: Ids, data: Data = None, json: Json = False) -> None:
     """Send refused events through again, for example after a setting was mended.
 
     Exit status 1 where one was refused again; it stays where it is.
+
+    Example: waymark dlq retry ID ID
     """
     result = call("dlq.retry", data, ids=ids)
     if json:
@@ -78,7 +86,10 @@ def forget(
 
 
 def migrate(data: Data = None, json: Json = False) -> None:
-    """Bring storage's tables to the newest form: the folder's, or those of WAYMARK_CLICKHOUSE."""
+    """Bring storage's tables to the newest form: the folder's, or those of WAYMARK_CLICKHOUSE.
+
+    Example: waymark migrate --data ./waymark-data
+    """
     from services.cli.remote import settings_of  # noqa: PLC0415 - with the rest of migrate
     from services.loader.warehouse import migrate_server  # noqa: PLC0415 - rarely needed
 
@@ -92,7 +103,10 @@ def backup(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Copy everything into a folder, also while `waymark run` is running."""
+    """Copy everything into a folder, also while `waymark run` is running.
+
+    Example: waymark backup ./backup-monday --data ./waymark-data
+    """
     _tell(call("backup", data, folder=str(folder.resolve())), json=json)
 
 
@@ -101,7 +115,10 @@ def restore(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Bring a backup into an empty data folder."""
+    """Bring a backup into an empty data folder.
+
+    Example: waymark restore ./backup-monday --data ./restored
+    """
     from services.cli.remote import settings_of  # noqa: PLC0415 - with the rest of restore
     from services.standalone.restore import restore as bring_back  # noqa: PLC0415 - rarely needed
 
@@ -113,6 +130,8 @@ def doctor(data: Data = None, json: Json = False) -> None:
 
     On Kafka: settings, brokers, topics, keys, lag, owners of partitions, storage, refused events.
     Exit status 1 where something is wrong.
+
+    Example: waymark doctor --data ./waymark-data
     """
     result = call("doctor", data)
     if json:
