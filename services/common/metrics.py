@@ -225,8 +225,9 @@ class Metrics:
     """All listed metrics in a registry of their own, so that two apps in a process do not mix."""
 
     def __init__(self) -> None:
-        """Register every metric of the list."""
+        """Register every metric of the list, gauges once they have a value."""
         self.registry = CollectorRegistry()
+        self._unset: dict[Name, Gauge] = {}
         self._by_name = {name: self._make(name, spec) for name, spec in SPECS.items()}
         self._feeds: list[Callable[[], None]] = []
         self._labelled: dict[tuple[object, ...], Counter | Gauge | Histogram] = {}
@@ -235,7 +236,9 @@ class Metrics:
         if spec.kind == "counter":
             return Counter(name, spec.meaning, spec.labels, registry=self.registry)
         if spec.kind == "gauge":
-            return Gauge(name, spec.meaning, spec.labels, registry=self.registry)
+            gauge = Gauge(name, spec.meaning, spec.labels, registry=None)
+            self._unset[name] = gauge
+            return gauge
         buckets = spec.buckets or Histogram.DEFAULT_BUCKETS
         return Histogram(name, spec.meaning, spec.labels, registry=self.registry, buckets=buckets)
 
@@ -262,6 +265,7 @@ class Metrics:
         if not isinstance(metric, Gauge):
             raise TypeError(f"{name} is a {SPECS[name].kind}, not a gauge")
         metric.set(value)
+        self._show(name)
 
     def drop(self, name: Name, **labels: str) -> None:
         """Show a metric with these labels no more: what they name is gone."""
@@ -274,6 +278,13 @@ class Metrics:
         if not isinstance(metric, Gauge):
             raise TypeError(f"{name} is a {SPECS[name].kind}, not a gauge")
         metric.set_function(read)
+        self._show(name)
+
+    def _show(self, name: Name) -> None:
+        """Expose a gauge from its first value on: 0 would be a claim of a part that has none."""
+        gauge = self._unset.pop(name, None)
+        if gauge is not None:
+            self.registry.register(gauge)
 
     def observe(self, name: Name, seconds: float, **labels: str) -> None:
         """Add one observation to a histogram."""

@@ -12,10 +12,24 @@ def test_every_listed_name_has_its_meaning_and_nothing_else_has() -> None:
     assert all(spec.meaning.endswith(".") and spec.do.endswith(".") for spec in SPECS.values())
 
 
-def test_every_metric_is_exposed() -> None:
-    exposed = Metrics().expose().decode()
-    for name in SPECS:
-        assert f"# TYPE {name.removesuffix('_total')}" in exposed
+def test_every_metric_is_exposed_gauges_once_they_have_a_value() -> None:
+    metrics = Metrics()
+    before = metrics.expose().decode()
+    for name, spec in SPECS.items():
+        assert (f"# TYPE {name} " in before) == (spec.kind != "gauge")
+        if spec.kind == "gauge":
+            metrics.set(name, 1, **dict.fromkeys(spec.labels, "x"))
+    exposed = metrics.expose().decode()
+    assert all(f"# TYPE {name} " in exposed for name in SPECS)
+
+
+def test_a_gauge_that_is_read_where_it_is_known_is_exposed() -> None:
+    metrics = Metrics()
+    metrics.follow("waymark_loader_lag_records", lambda: 0.0)
+    metrics.follow("waymark_loader_lag_records", lambda: 3.0)
+    exposed = metrics.expose().decode()
+    assert "waymark_loader_lag_records 3.0" in exposed
+    assert "waymark_sessionizer_lag_records" not in exposed
 
 
 def test_counts_reach_the_exposition() -> None:
