@@ -82,7 +82,6 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
         self.clock_ms = 0
         self.loaded = 0
         self.turned_at = time.monotonic()
-        self.committed_at = time.monotonic()
 
     async def run(self) -> None:
         """Load until told to stop; then what is being inserted is committed still."""
@@ -253,7 +252,6 @@ class TopicLoader(ConsumerRebalanceListener):  # type: ignore[misc]  # an untype
             return  # the partitions have moved: their next owner reads again from the last commit
         self._stored.update(place.batch.places)
         self.loaded += place.batch.records
-        self.committed_at = time.monotonic()
 
     async def _give_up(self) -> None:
         if self._inserting:
