@@ -1,4 +1,4 @@
-"""Makes the pages that are generated from code; ``--check`` fails where one has drifted."""
+"""Makes the pages that are drawn from code or other pages; ``--check`` fails where one drifted."""
 
 import argparse
 import sys
@@ -40,11 +40,27 @@ def stages_page() -> str:
     )
 
 
+def decisions_page() -> str:
+    """Return one line a decision: the heading of its page, which begins with its number."""
+    lines = [
+        "# Decisions",
+        "",
+        "What was decided and why, one page each. Numbers that are not here were never used.",
+        "",
+    ]
+    for path in sorted((HERE / "adr").glob("[0-9]*.md")):
+        heading = path.read_text(encoding="utf-8").partition("\n")[0]
+        number, _, decision = heading.removeprefix("# ").partition(". ")
+        lines.append(f"- {int(number)}: [{decision}]({path.name})")
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "definitions.md": definitions_page,
     "stages.md": stages_page,
     "metrics.md": metrics_page,
     "settings.md": settings_page,
+    "adr/README.md": decisions_page,
 }
 
 
