@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.identity import tidied
 from schemas.refusal import Code, Refusal, shown
+from schemas.sent_id import id_field, read_id, told_id
 from schemas.wire import (
     OWN_FIELDS,
     Draft,
@@ -65,23 +66,31 @@ def read(item: bytes) -> Draft | Refusal:
         found = _parsed(_decoded(item))
         _check_leaves(found)
     except _RefusedError as refused:
-        return Refusal(refused.code, refused.field, refused.message, _event_id(found))
+        event_id = told_id(found) if found else read_id(item)
+        return Refusal(refused.code, refused.field, refused.message, event_id)
     return arranged(found)
 
 
 def arranged(found: dict[str, Any]) -> Draft | Refusal:
     """Return a sound JSON object as a draft: nulls dropped, unknown fields kept, all else typed."""
+    name = id_field(found)
+    if name in ("", "event_id"):
+        return _arranged(found)
+    renamed = found | {"event_id": found[name]}
+    del renamed[name]
+    draft = _arranged(renamed)
+    if isinstance(draft, Refusal) and draft.field == "event_id":
+        told = name + draft.message.removeprefix("event_id")
+        return Refusal(draft.code, name, told, draft.event_id)
+    return draft
+
+
+def _arranged(found: dict[str, Any]) -> Draft | Refusal:
     try:
         draft = _typed(_sorted_out(found))
     except _RefusedError as refused:
-        return Refusal(refused.code, refused.field, refused.message, _event_id(found))
+        return Refusal(refused.code, refused.field, refused.message, told_id(found))
     return tidied(draft)
-
-
-def _event_id(found: dict[str, Any]) -> str:
-    """Return what identifies a refused item to its sender."""
-    value = found.get("event_id")
-    return value[:200] if isinstance(value, str) and value.isprintable() else ""
 
 
 def _decoded(item: bytes) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from schemas import examples
 from schemas.event import Event
 from schemas.rows import CartRow, DeadLetter, OrderRow, SessionRow, SignalRow
+from schemas.sent_id import ALIASES
 from schemas.wire import Wire
 
 FOLDER = Path(__file__).parent / "json"
@@ -41,6 +42,10 @@ def schema_of(name: str) -> dict[str, Any]:
     if kind is Wire:
         # Whoever denies consent need not be named; everyone else is.
         schema["anyOf"] = [{"required": [field]} for field in _NAMED]
+        fields = schema["$defs"]["Wire"]["properties"]
+        for alias in ALIASES:
+            told = {"description": "The event_id, where none is sent."}
+            fields[alias] = fields["event_id"] | told
     return schema | {"examples": given}
 
 

@@ -18,6 +18,7 @@ from schemas import exact
 from schemas.body import MAX_ITEM_BYTES
 from schemas.identity import ID_FIELDS, LONGEST_NO_ID, SUSPECT, ZERO_ID
 from schemas.refusal import Refusal
+from schemas.sent_id import read_id
 from schemas.wire import NUMBER_FIELDS, VARIED_FIELDS, Draft, Wire
 
 _QUICK = msgspec.json.Decoder(Wire)
@@ -86,7 +87,7 @@ def read_otherwise(item: bytes) -> Draft | Refusal:
     """
     if len(item) > MAX_ITEM_BYTES:
         told = f"event has {len(item)} bytes, {MAX_ITEM_BYTES} are allowed"
-        return Refusal("too_large", "", told)
+        return Refusal("too_large", "", told, read_id(item))
     try:
         found = _LOOSE(item)
     except UNREADABLE:

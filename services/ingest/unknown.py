@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.body import split
 from schemas.refusal import BodyRefusal, Warned, shown
+from schemas.sent_id import id_field, told_id
 from schemas.wire import OWN_FIELDS, Wire
 from services.ingest.intake import Batch
 
@@ -23,8 +24,6 @@ def warnings_of(body: bytes, batch: Batch) -> Iterator[tuple[int, Warned]]:
         return
     for place in batch.places:
         item: dict[str, Any] = msgspec.json.decode(items[place])
-        event_id = item.get("event_id")
-        sent = event_id if isinstance(event_id, str) else ""
-        for name in sorted(item.keys() - KNOWN):
+        for name in sorted(item.keys() - KNOWN - {id_field(item)}):
             message = f"{shown(name)} is no field of an event: kept among its properties"
-            yield place, Warned(sent, "unknown_field", message)
+            yield place, Warned(told_id(item), "unknown_field", message)

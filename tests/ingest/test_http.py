@@ -292,6 +292,24 @@ async def test_a_dry_run_tells_fields_that_no_event_has(
     assert "warnings" not in (await client.post("/v1/events", json=odd)).json()
 
 
+async def test_a_dry_run_knows_the_other_names_of_an_events_id(client: httpx.AsyncClient) -> None:
+    sent = {"type": "page_view", "visitor_id": "v-1", "messageId": "m-1", "odd": 1}
+    told = (await client.post("/v1/events?dry_run=true", json=sent)).json()
+    found = [(one["event_id"], one["code"], one["message"].split()[0]) for one in told["warnings"]]
+    assert found == [("m-1", "unknown_field", "'odd'")]
+    assert told["events"][0]["event"]["event_id"] == "m-1"
+
+
+async def test_a_retry_under_another_name_of_the_id_counts_once(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    sent = {"type": "page_view", "visitor_id": "v-1", "messageId": "m-1"}
+    for _ in range(2):
+        told = (await client.post("/v1/events", json=sent)).json()
+        assert told == {"received": 1, "accepted": 1, "errors": []}
+    assert [event.event_id for event in parts.events()] == ["m-1", "m-1"]
+
+
 async def test_many_clients_at_once_lose_nothing(parts: Parts, client: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(
         *(client.post("/v1/events", json=[view(n), view(n + 1_000)]) for n in range(100))

@@ -185,7 +185,7 @@ def test_32_kib_are_taken_and_one_byte_more_is_not(accept: Accept, refuse: Refus
     item = b'{"type":"page_view","event_id":"e-1","visitor_id":"v-1"}'
     accept(item.ljust(32 * 1024))
     refusal = refuse(item.ljust(32 * 1024 + 1))
-    assert refusal == Refusal("too_large", "", "event has 32769 bytes, 32768 are allowed")
+    assert refusal == Refusal("too_large", "", "event has 32769 bytes, 32768 are allowed", "e-1")
 
 
 def test_nesting_of_32_is_taken_and_33_is_not(accept: Accept, refuse: Refuse) -> None:
