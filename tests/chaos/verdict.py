@@ -160,9 +160,9 @@ class Verdict:
 
     def _decided(self, rows: Rows) -> None:
         """Nothing of anybody is open: what is, no rebuild may replace."""
-        for told_ in by_key(rows).values():
-            if told_.get("closed_ms", 0) is None or told_.get("outcome") in {"open", "abandoned"}:
-                self.wrong.append(f"still open: {told_}")
+        for row in by_key(rows).values():
+            if row.get("closed_ms", 0) is None or row.get("outcome") in {"open", "abandoned"}:
+                self.wrong.append(f"still open: {row}")
 
     def _signals(self, rows: Rows, marked: dict[str, set[str]]) -> None:
         """Hold that a signal is told once, but for what a late order of its visitor says."""
