@@ -37,7 +37,7 @@ from tests.support.kafka import PARTITIONS
 
 START_MS = 1_790_000_000_000
 MADE_AGAIN = {"migrations", "seals", "imports"}
-"""None of ``imports`` goes on behind the folder's lock; one cut short is to be made again anyway."""
+"""No import goes on behind the folder's lock; one that was cut short is to be made again anyway."""
 
 
 @contextmanager
