@@ -12,11 +12,11 @@ KeyKind = Literal["server", "browser", "test"]
 
 SHORT_TIMES = """\
 [session]
-gap_ms = 60_000
+gap_ms = 30_000
 
 [cart]
-idle_ms = 60_000
-checkout_idle_ms = 30_000
+idle_ms = 30_000
+checkout_idle_ms = 15_000
 recovery_ms = 600_000
 
 [time]

@@ -1,8 +1,9 @@
 """What simulated shoppers do: a seeded script for each visit, as steps with pauses between them.
 
-Pauses fit the demo's short-times policy, under which a cart is left after a minute. Every kind of
-journey that Waymark tells apart occurs: bounces, browsing, carts and checkouts left with and
-without friction, orders told by browser and webhook, recovered carts, reviews, bots.
+Pauses fit the demo's short-times policy, under which a cart is left after half a minute:
+the first shows within a minute of the start. Every kind of journey that Waymark tells apart occurs:
+bounces, browsing, carts and checkouts left with and without friction, orders told by browser and
+webhook, recovered carts, reviews, bots.
 """
 
 import random
@@ -35,7 +36,7 @@ class Visit:
         self.steps: list[Step] = []
         self.cart: list[Good] = []
 
-    def add(self, kind: str, *, pause: tuple[float, float] = (2, 9), **fields: Any) -> None:
+    def add(self, kind: str, *, pause: tuple[float, float] = (1, 4), **fields: Any) -> None:
         """Add a step of the visitor after a pause drawn between two bounds in seconds."""
         event: Event = {"type": kind, "visitor_id": self.visitor, "ua": self.agent, **fields}
         self.steps.append(Step(int(self.dice.uniform(*pause) * 1000), event))
@@ -115,7 +116,7 @@ def buy(visit: Visit) -> None:
 def buy_later(visit: Visit) -> None:
     """Leave the cart, come back after it counts as abandoned, and pay."""
     _fill(visit)
-    visit.add("cart_view", pause=(75, 110), url=f"{SITE}/cart", cart_id=visit.cart_id)
+    visit.add("cart_view", pause=(45, 65), url=f"{SITE}/cart", cart_id=visit.cart_id)
     _checkout(visit)
     _pay(visit)
 
@@ -123,7 +124,7 @@ def buy_later(visit: Visit) -> None:
 def buy_and_return(visit: Visit) -> None:
     """Buy, and come back another time to review it."""
     buy(visit)
-    visit.add("page_view", pause=(80, 120), url=f"{SITE}/account/orders")
+    visit.add("page_view", pause=(45, 65), url=f"{SITE}/account/orders")
     visit.add("review", products=[visit.cart[0].line()], properties={"rating": 5})
 
 

@@ -3,7 +3,12 @@
 import itertools
 from collections import Counter
 
+from services.common.catalog_rows import SHORT_TIMES
+from services.common.policy_file import parse_policy
 from services.demo.journeys import Step, visits
+from services.demo.traffic import ARRIVAL_MS
+
+MINUTE_MS = 60_000
 
 
 def _first(seed: int, count: int) -> list[list[Step]]:
@@ -13,6 +18,36 @@ def _first(seed: int, count: int) -> list[list[Step]]:
 def test_the_same_seed_gives_the_same_shop_and_another_seed_another() -> None:
     assert _first(1, 50) == _first(1, 50)
     assert _first(1, 50) != _first(2, 50)
+
+
+def _ends(seed: int) -> list[int]:
+    """Return when the carts that are left in a first minute are told of, since the start."""
+    policy = parse_policy(SHORT_TIMES, "of the demo")
+    found = []
+    for number, steps in enumerate(_first(seed, MINUTE_MS // ARRIVAL_MS)):
+        kinds = {step.event["type"] for step in steps}
+        if "cart_add" in kinds and "purchase" not in kinds:
+            left = "checkout_start" in kinds
+            idle_ms = policy.cart.checkout_idle_ms if left else policy.cart.idle_ms
+            spent_ms = sum(step.after_ms for step in steps)
+            found.append(number * ARRIVAL_MS + spent_ms + idle_ms + policy.time.grace_ms)
+    return found
+
+
+def test_the_first_cart_or_checkout_is_left_within_a_minute_of_the_start() -> None:
+    first = sorted(min(_ends(seed)) for seed in range(200))
+    assert first[len(first) // 2] < MINUTE_MS * 3 // 4
+    assert first[-3] < MINUTE_MS, "at one start in a hundred it may take a little longer"
+
+
+def test_who_comes_back_to_buy_had_left_the_cart() -> None:
+    idle_ms = parse_policy(SHORT_TIMES, "of the demo").cart.idle_ms
+    back = [
+        step.after_ms for visit in _first(1, 400) for step in visit
+        if step.event["type"] == "cart_view"
+    ]  # fmt: skip
+    assert back
+    assert min(back) > idle_ms
 
 
 def test_every_kind_of_journey_occurs() -> None:

@@ -43,7 +43,7 @@ def day_of_visits(count: int, seed: int) -> list[dict[str, Any]]:
         at_ms = START_MS + number * 6 * 60_000
         for step in steps:
             # Pauses are stretched, so that the default policy closes and abandons in between.
-            at_ms += step.after_ms * 20
+            at_ms += step.after_ms * 40
             events.append({"ts_ms": at_ms, **step.event})
     return sorted(events, key=lambda event: event["ts_ms"])
 

@@ -139,7 +139,7 @@ def test_a_test_key_writes_into_a_source_of_its_own_with_short_times(catalog: Ca
     assert grant.source.name == "shop-test"
     assert grant.source.test
     assert grant.source.policy is not None
-    assert parse_policy(grant.source.policy, "of the test source").session.gap_ms == 60_000
+    assert parse_policy(grant.source.policy, "of the test source").session.gap_ms == 30_000
     again = catalog.create_key("shop", "test")[0]
     assert again.source == "shop-test"
     shop = catalog.source("shop")
