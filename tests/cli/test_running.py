@@ -1,6 +1,7 @@
 """Commands beside a running ``waymark run``: through its control socket."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -208,7 +209,13 @@ def test_the_installed_command_is_the_same(shop: Shop) -> None:
 def test_doctor_and_migrate_tell_that_all_is_well(shop: Shop) -> None:
     report = shop("doctor", "--json")
     assert (report.status, report.json()["well"]) == (0, True)
-    assert "policy version" in shop("doctor").out
+    shown = shop("doctor").out
+    assert "policy version" in shown
+    for size in (r"log\.db", r"state\.db", r"catalog\.db", "clickhouse"):
+        assert re.search(rf"^disk .* {size} [\d.,]+ [KM]iB", shown, re.MULTILINE), shown
+    assert re.search(r"^log  .* [\d,]+ records, [\d.]+ [KM]iB in use", shown, re.MULTILINE), shown
+    for hop in (r"sessionizer \d+ records \(\d+\.\d s\)", r"events \d+ records", r"rows \d+\b"):
+        assert re.search(rf"^pipeline .* {hop}", shown, re.MULTILINE), shown
     migrated = shop("migrate", "--json").json()
     assert migrated["applied"] == []
     assert "0001_rows.sql" in migrated["present"]

@@ -25,6 +25,8 @@ from services.standalone.health import EngineHealth, clock_note
 Verdict = Literal["ok", "note", "wrong"]
 LOW_BYTES = 1 << 30
 LAG_MS = 10_000
+COUNTED = frozenset({"records", "rows", "forwards"})
+"""Units of what may wait; the rest of the hops only work or do not."""
 HIDDEN = "(hidden)"
 """What stands in a secret's place."""
 
@@ -90,17 +92,22 @@ def keys_check(settings: Settings, catalog: Catalog) -> Check:
 
 
 def _disk(context: AdminContext) -> Check:
-    free = shutil.disk_usage(context.folder.root).free
-    facts = {"free_bytes": free, "sizes": _sizes(context)}
+    free, sizes = shutil.disk_usage(context.folder.root).free, _sizes(context)
+    facts = {"free_bytes": free, "sizes": sizes}
+    taken = ", ".join(f"{name} {in_words(size)}" for name, size in sizes.items())
+    message = f"{in_words(free)} free; {taken}"
     if free < LOW_BYTES:
-        return Check(
-            "disk",
-            "wrong",
-            f"{free:,} bytes are free",
-            "free some: a full disk is answered with 503, and nothing is lost meanwhile",
-            facts,
-        )
-    return Check("disk", "ok", f"{free:,} bytes are free", "", facts)
+        do = "free some: a full disk is answered with 503, and nothing is lost meanwhile"
+        return Check("disk", "wrong", message, do, facts)
+    return Check("disk", "ok", message, "", facts)
+
+
+def in_words(size: int) -> str:
+    """Return a number of bytes as people read it: 512 B, 1.5 KiB, 20.0 GiB."""
+    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if size >= 1024**power:
+            return f"{size / 1024**power:,.1f} {unit}"
+    return f"{size} B"
 
 
 def _sizes(context: AdminContext) -> dict[str, int]:
@@ -124,17 +131,18 @@ def _size(path: Path) -> int:
 
 def _log(context: AdminContext) -> Check:
     log = context.log
-    start, end = log.start(), log.end()
+    start, end, used = log.start(), log.end(), log.used_bytes()
+    records = end - start + 1 if end else 0
     facts = {
-        "records": end - start + 1 if end else 0,
+        "records": records,
         "start": start,
         "end": end,
         "needed_after": context.parts.retention.needed_after(),
-        "used_bytes": log.used_bytes(),
+        "used_bytes": used,
         "clock_ms": log.append_ms(),
         "writer_seconds": _writer_seconds(context),
     }
-    return Check("log", "ok", f"{facts['records']:,} records", "", facts)
+    return Check("log", "ok", f"{records:,} records, {in_words(used)} in use", "", facts)
 
 
 def _writer_seconds(context: AdminContext) -> float:
@@ -162,13 +170,23 @@ def _pipeline(context: AdminContext) -> Check:
 def pipeline_check(hops: Sequence[Hop], late_ms: int, late_do: str) -> Check:
     """Return whether every hop works and is no more than this behind."""
     facts = {"hops": msgspec.to_builtins(hops)}
+    lag = ", ".join(_lag(hop) for hop in hops if hop.unit in COUNTED)
     troubles = [f"{hop.name}: {hop.trouble}" for hop in hops if hop.trouble]
     if troubles:
-        return Check("pipeline", "wrong", "; ".join(troubles), "mend what it names", facts)
-    late = [f"{hop.name} is {hop.age_ms} ms behind" for hop in hops if (hop.age_ms or 0) > late_ms]
+        message = f"{'; '.join(troubles)} ({lag})"
+        return Check("pipeline", "wrong", message, "mend what it names", facts)
+    late = [hop.name for hop in hops if (hop.age_ms or 0) > late_ms]
     if late:
-        return Check("pipeline", "note", "; ".join(late), late_do, facts)
-    return Check("pipeline", "ok", "every hop keeps up", "", facts)
+        return Check("pipeline", "note", f"{', '.join(late)} behind: {lag}", late_do, facts)
+    return Check("pipeline", "ok", f"every hop keeps up: {lag}", "", facts)
+
+
+def _lag(hop: Hop) -> str:
+    """Return what a hop has before it: ``sessionizer 3 records (1.2 s)``."""
+    count = "not known" if hop.lag is None else f"{hop.lag:,}"
+    unit = "" if hop.unit == hop.name else f" {hop.unit}"
+    age = "" if hop.age_ms is None else f" ({hop.age_ms / 1_000:.1f} s)"
+    return f"{hop.name} {count}{unit}{age}"
 
 
 def _storage(context: AdminContext) -> Check:
@@ -182,7 +200,9 @@ def storage_check(storage: Storage, cluster: str = "") -> Check:
     facts = {"tables": rows, "missing_migrations": missing}
     if missing:
         return Check("storage", "wrong", f"{len(missing)} to do", "waymark migrate", facts)
-    return Check("storage", "ok", f"{len(rows)} tables hold rows", "", facts)
+    count, size = (sum(row[name] for row in rows) for name in ("rows", "bytes"))
+    message = f"{len(rows)} tables hold {count:,} rows, {in_words(size)}"
+    return Check("storage", "ok", message, "", facts)
 
 
 CHECKS = {
