@@ -1,29 +1,34 @@
 """What of Faust and aiokafka we rely on, or work around: an upgrade that changes it fails here.
 
-Each test names the behaviour. Where one fails, read ``services/sessionizer/app.py`` and
-``table.py`` beside the new version's source before anything is changed.
+Each test names the behaviour; those of a rebalance are in ``test_canaries_group.py``. Where one
+fails, read ``services/sessionizer/app.py`` and ``table.py`` beside the new version's source before
+anything is changed.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faust.types import TP
 
 from services.common.kafka import client_options, worker_group
-from services.common.metrics import Metrics
+from services.common.ports import Changes, PartitionMeta
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name
-from services.sessionizer.app import make_app
-from services.sessionizer.core.policy import SourceRules, Time
-from services.sessionizer.owners import Owners
-from services.sessionizer.tally import Tally
+from services.sessionizer.effects import Effects
+from tests.sessionizer.apps import (
+    asking,
+    committed,
+    ours,
+    put,
+    read_by,
+    recovered,
+    running,
+    theirs,
+)
 from tests.sessionizer.street import TICK
 from tests.sessionizer.told import eventually
 
@@ -33,81 +38,6 @@ async def settings(kafka_settings: Settings, tmp_path: Path) -> Settings:
     settings = kafka_settings.model_copy(update={"kafka_partitions": 2, "data": tmp_path})
     await ensure_topics(settings)
     return settings
-
-
-def owners_of(settings: Settings) -> Owners:
-    return Owners(settings, lambda _: SourceRules(), Time(), Tally(Metrics()))
-
-
-def fail(error: BaseException) -> None:
-    raise error
-
-
-def ours(settings: Settings) -> tuple[Any, Owners]:
-    owners = owners_of(settings)
-    app, _ = make_app(settings, owners, fail)
-    return app, owners
-
-
-def theirs(settings: Settings, **options: Any) -> Any:
-    """Return an app on the same events as an unwary author would write it."""
-    return faust.App(
-        f"{settings.kafka_prefix}-plain",
-        broker=f"kafka://{settings.kafka}",
-        datadir=settings.data / "plain",
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        web_enabled=False,
-        broker_commit_interval=0.2,
-        consumer_auto_offset_reset="earliest",
-        **options,
-    )
-
-
-def read_by(app: Any, events: Any, see: Callable[[Any], None], *, noack: bool) -> None:
-    """Have an agent of the app show every event of a topic."""
-
-    async def fold(stream: Any) -> None:
-        async for event in (stream.noack() if noack else stream).events():
-            see(event)
-
-    app.agent(events)(fold)
-
-
-@asynccontextmanager
-async def running(app: Any) -> AsyncIterator[Any]:
-    starting = asyncio.create_task(app.start())
-    try:
-        yield app
-    finally:
-        await app.stop()
-        await asyncio.gather(starting, return_exceptions=True)
-
-
-async def put(settings: Settings, *values: bytes, partition: int = 0) -> None:
-    producer = AIOKafkaProducer(**client_options(settings))
-    await producer.start()
-    topic = topic_name(settings, "events")
-    for value in values:
-        await producer.send_and_wait(topic, value, partition=partition)
-    await producer.stop()
-
-
-async def committed(settings: Settings, group: str) -> int | None:
-    reader = AIOKafkaConsumer(**client_options(settings), group_id=group, enable_auto_commit=False)
-    await reader.start()
-    try:
-        found = await reader.committed(TopicPartition(topic_name(settings, "events"), 0))
-        return None if found is None else int(found)
-    finally:
-        await reader.stop()
-
-
-def asking(what: Callable[[], Any]) -> Callable[[], Awaitable[Any]]:
-    async def ask() -> Any:
-        return what()
-
-    return ask
 
 
 async def test_an_exception_in_an_agent_acknowledges_its_record(settings: Settings) -> None:
@@ -179,35 +109,48 @@ async def test_our_commit_moves_the_group_and_a_restart_reads_on_from_there(
     assert await committed(settings, worker_group(settings)) == 3
 
 
-async def test_a_rebalance_asks_the_store_before_faust_recovers(settings: Settings) -> None:
-    """The restore happens in ``on_rebalance``; ``persisted_offset`` leaves Faust nothing to do."""
+async def test_the_store_is_asked_before_recovery_and_leaves_it_nothing(
+    settings: Settings,
+) -> None:
+    """Restored in ``on_rebalance``, and all there by ``persisted_offset``: Faust gets ready.
+
+    The log of a transaction ends with its marker, which is no record: an end that Faust would wait
+    for cannot be seen where nothing was written.
+    """
+    effects = Effects(settings, 0)
+    await effects.start()
+    meta = PartitionMeta(applied=-1, partitions=2)
+    await effects.write(Changes(meta, {}, {}, []))
+    await effects.stop()
     app, owners = ours(settings)
+    read = recovered(app)
     async with running(app):
         await eventually(asking(lambda: app.tables.actives_ready), "ready")
-        assert set(owners.by_number) == {0, 1}
         store = app.tables["states"].data
-        for number in (0, 1):
-            assert store.persisted_offset(TP(topic_name(settings, "states"), number)) == (
-                owners.changelog_end(number) - 1
-            )
-        assert not app.tables.recovery.need_recovery()
-        assert store.data == {}
+        last = store.persisted_offset(TP(topic_name(settings, "states"), 0))
+        assert last == 1, "the meta at 0 and the marker"
+        await put(settings, TICK)
+        await eventually(asking(lambda: owners.by_number[0].last == 0), "streams run")
         await owners.close()
     await owners.stop()
+    assert read == []
+    assert store.data == {}
 
 
-async def test_the_table_cannot_be_written(settings: Settings) -> None:
+async def test_a_table_cannot_be_written_but_by_a_stream(settings: Settings) -> None:
+    """So time is a record of the log; and ours is written by nobody at all."""
+    plain = theirs(settings).Table("plain")
+    with pytest.raises(TypeError, match="outside of stream iteration"):
+        plain["key"] = "value"
     app, _ = ours(settings)
-    table = app.tables["states"]
     with pytest.raises(TypeError, match="transactions alone"):
-        table["key"] = b"value"
+        app.tables["states"]["key"] = b"value"
 
 
-async def test_no_web_server_no_standby_no_topics_made(settings: Settings) -> None:
+async def test_what_faust_does_by_itself_is_off(settings: Settings) -> None:
+    """Each of these is on by default; two read a record at a time, one commits past what failed."""
     app, _ = ours(settings)
     app.finalize()
-    assert not app.conf.web_enabled
-    assert app.conf.table_standby_replicas == 0
     assert not app.conf.topic_allow_declare
     assert not app.conf.stream_wait_empty
     assert app.conf.processing_guarantee.value == "at_least_once"
