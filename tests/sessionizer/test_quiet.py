@@ -9,15 +9,24 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.rows import SignalRow
 from services.common.kafka import client_options
+from services.common.policy_file import parse_policy
 from services.common.ports import PartitionMeta
 from services.common.settings import Settings
 from services.common.topics import ensure_topics, topic_name
+from services.sessionizer.core.policy import Policy, SourceRules
 from services.sessionizer.effects import META_KEY
-from tests.sessionizer.street import TEA, does, now_ms, street
+from tests.sessionizer.street import TEA, TICK, does, now_ms, street
 from tests.sessionizer.told import RULES, eventually, exact
-from tests.sessionizer.workers import FENCED, crew
+from tests.sessionizer.workers import FENCED, POLICY, crew
 from tests.support.commands import Commands
 from tests.support.kafka import read_all
+
+OUTAGE = (
+    POLICY.replace("stall_ms = 20_000", "stall_ms = 2_000")
+    .replace("hold_min_ms = 1_000", "hold_min_ms = 6_000")
+    .replace("hold_max_ms = 2_000", "hold_max_ms = 6_000")
+)
+"""An outage of some seconds is one, and what comes after it is waited for a little."""
 
 
 @pytest.fixture
@@ -56,24 +65,29 @@ async def _at_least(settings: Settings, kind: str, count: int) -> list[tuple[Sig
     return found if len(found) >= count else []
 
 
-async def test_nobody_is_declared_gone_while_ingest_stands_still(
+async def test_nobody_is_declared_gone_for_an_outage_of_ingest(
     commands: Commands, settings: Settings, tmp_path: Path
 ) -> None:
-    async with street(settings) as here:
-        with crew(commands, settings, tmp_path) as hands:
-            worker = hands.hire()
+    """Meanwhile there is no time, and afterwards what waited in a client's queue is waited for."""
+    with crew(commands, settings, tmp_path) as hands:
+        policy = tmp_path / "outage.toml"
+        policy.write_text(OUTAGE)
+        async with street(settings) as here:
+            worker = hands.hire(policy=policy)
             await asyncio.to_thread(worker.wait_ready)
-            await here.send(does("cart_add", "patient", products=[TEA]))
-            await asyncio.sleep(1)
+            added = [does("cart_add", who, products=[TEA]) for who in ("queued", "gone")]
+            await here.send(*added)
             here.ticking = False
-            await asyncio.sleep(6)  # twice the idle time: no record, no time
+            await asyncio.sleep(4.5)  # longer than the idle time and the grace: no record, no time
             assert await signals(settings, "cart_abandoned") == []
             here.ticking = True
-            found = await eventually(
-                lambda: _at_least(settings, "cart_abandoned", 1), "the cart was left"
-            )
-            assert len(found) == 1
-            await exact(settings, here.sent)
+            await here.raw(here.home("queued"), TICK)  # absence would be decided here
+            order = {"order_id": "o1", "value": 1_000, "currency": "USD"}
+            await here.send(does("purchase", "queued", ts_ms=added[0].ts_ms + 2_000, **order))
+            rules = SourceRules(policy=parse_policy(OUTAGE, "the outage's policy", Policy()))
+            await exact(settings, here.sent, rules=rules)
+    left = [row.visitor_id for row, _ in await signals(settings, "cart_abandoned")]
+    assert left == ["gone"]
 
 
 async def test_a_backlog_of_hours_is_read_as_if_it_had_been_read_live(

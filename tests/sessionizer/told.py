@@ -50,14 +50,16 @@ def signal_ids(rows: Rows) -> Counter[str]:
     return Counter(row.signal_id for row in rows.signals)
 
 
-async def exact(settings: Settings, sent: Iterable[Event], seconds: float = 90.0) -> Rows:
+async def exact(
+    settings: Settings, sent: Iterable[Event], seconds: float = 90.0, rules: SourceRules = RULES
+) -> Rows:
     """Wait until the rows told are those of the batch fold, and return them.
 
     The fold is asked for a time by which every session has closed and every cart is decided.
     """
     events = list(sent)
     as_of = max(event.ts_ms for event in events) + 60_000
-    truth = by_key(fold_history(events, lambda _: RULES, as_of, 1))
+    truth = by_key(fold_history(events, lambda _: rules, as_of, 1))
     until = time.monotonic() + seconds
     while True:
         rows = await told(settings)
