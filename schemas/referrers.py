@@ -1,9 +1,20 @@
-"""Which site sends which kind of visitor: facts about well-known hosts, written for Waymark.
+"""Which site sends which kind of visitor: facts about well-known hosts, gathered for Waymark.
 
-No list on PyPI is maintained (the last release of each is years old), so this is our own: each
-entry is a host, or a host's first label followed by a dot where a site has one host a country
-(``google.``). A host counts for everything below it. Add what your shop's ``/v1/touchpoints``
-shows as ``referral`` and should not be.
+No list on PyPI is alive: ``referer-parser``, the one there is, had its last release in June 2016.
+So this list is our own, copied from no other; where to check or extend each group:
+
+- the kinds: Google Analytics Help, *Default channel group*, which tells what counts as search,
+  social, video and shopping;
+- search, social, video, shopping, mail: the services' own sites, and the hosts that links leave
+  them through (``l.facebook.com``, ``out.reddit.com``, ``t.co``, ``deref-gmx.net``);
+- names such as ``com.pinterest``: ids of Android apps as Google Play shows them, which Android
+  sends as ``android-app://ID`` (its documentation of ``Intent.EXTRA_REFERRER_NAME``);
+- assistants: the addresses under which their makers offer them;
+- payment: the hosts that the providers' integration guides send a shopper to.
+
+An entry is a host, or a host's first label followed by a dot where a site has one host a country
+(``google.``). A host counts for everything below it. Add what your shop's
+``/v1/metrics/sessions?group_by=channel`` counts as ``referral`` and should not.
 """
 
 SEARCH = """
