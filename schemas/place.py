@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from schemas import channel, pages
 from schemas.agent import read_agent
 from schemas.masking import mask
-from schemas.memo import keep
+from schemas.memo import keep, recall
 from schemas.splice import tail_of
 from schemas.urls import Address, take_apart
 from schemas.utm import read_query
@@ -28,7 +28,7 @@ TOLD = frozenset({"path", "page_kind", "utm", "channel"})
 def page(draft: Draft, ctx: Context) -> Refusal | None:
     """Fill path, page kind, campaign and channel from ``url`` and ``referrer``."""
     key = draft.get("url"), draft.get("referrer")
-    known = ctx.pages.get(key)
+    known = ctx.pages.get(key) or recall(ctx.pages, key)
     if known is None:
         found = _page(ctx.site, key[0] or "", key[1] or "", {})
         given = {name: draft[name] for name in _PLACES if name in draft}
@@ -68,7 +68,7 @@ def _page(site: Site, url: str, referrer: str, utm: dict[str, str]) -> dict[str,
 
 def _referrer(site: Site, referrer: str) -> Address:
     known = site.memo["referrer"]
-    found: Address | None = known.get(referrer)
+    found: Address | None = known.get(referrer) or recall(known, referrer)
     if found is None:
         found = take_apart(referrer)
         keep(known, referrer, found)
@@ -77,7 +77,7 @@ def _referrer(site: Site, referrer: str) -> Address:
 
 def _kind(site: Site, path: str) -> str:
     known = site.memo["kind"]
-    found: str | None = known.get(path)
+    found: str | None = known.get(path) or recall(known, path)
     if found is None:
         found = pages.classify(path, site.page_paths)
         keep(known, path, found)
@@ -87,7 +87,7 @@ def _kind(site: Site, path: str) -> str:
 def _landing(site: Site, url: str) -> _Landing:
     """Return what a URL alone says, its click id's name, and its host; for one URL the same."""
     known = site.memo["landing"]
-    found: _Landing | None = known.get(url)
+    found: _Landing | None = known.get(url) or recall(known, url)
     if found is None:
         address = take_apart(url)
         utm, click = read_query(address.query)
@@ -105,7 +105,7 @@ def _landing(site: Site, url: str) -> _Landing:
 def stored_url(site: Site, url: str) -> str:
     """Return a URL as it may be stored: masked."""
     known = site.memo["url"]
-    found: str | None = known.get(url)
+    found: str | None = known.get(url) or recall(known, url)
     if found is None:
         found = take_apart(url).url
         keep(known, url, found)
@@ -123,7 +123,7 @@ def machine(draft: Draft, ctx: Context) -> Refusal | None:
     ua = draft.get("ua")
     if not ua:  # a browser key's request may come without the header
         return None
-    known = ctx.agents.get(ua)
+    known = ctx.agents.get(ua) or recall(ctx.agents, ua)
     if known is None:
         found = read_agent(ua)
         known = found, tail_of(found)

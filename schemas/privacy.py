@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from schemas.masking import mask, mask_value
-from schemas.memo import keep
+from schemas.memo import keep, recall
 from schemas.refusal import Refusal, shown
 from schemas.urls import is_within, take_apart
 
@@ -126,7 +126,7 @@ def texts(draft: Draft, ctx: Context) -> Refusal | None:
     for name in TEXTS:
         if name in draft:
             text = draft[name]
-            masked = known.get(text)
+            masked = known.get(text) or recall(known, text)
             if masked is None:
                 masked = mask(text)
                 keep(known, text, masked)
