@@ -74,14 +74,13 @@ async def test_partitions_of_a_broker_gather_while_a_request_to_it_is_on_its_way
     one, other = visitors_of_two_partitions()
     async with publishing(settings, hold_seconds=WAIT) as publisher:
         await taken_at_last(publisher, outgoing(one, 0))
-        for number in range(1, 20):  # a busy machine may take longer than anyone waits
+        for number in range(1, 20):  # on a busy machine it may refuse, or hang too late
             later = [outgoing(other, 2 * number), outgoing(other, 2 * number + 1)]
             if await taken_while_it_hangs(publisher, victim, [outgoing(one, number), *later]):
-                break
-        else:
-            raise AssertionError("refused each time")
-    values = [record.value for record in await read_all(settings, "events")]
-    assert b"\n".join(item.line for item in later) in values
+                values = [record.value for record in await read_all(settings, "events")]
+                if b"\n".join(item.line for item in later) in values:
+                    return
+    raise AssertionError("never in one record")
 
 
 def visitors_of_two_partitions() -> tuple[str, str]:
