@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.journey.answers import differences, questions, renamed, rows
+from tests.journey.answers import (
+    differences,
+    one_by_one,
+    questions,
+    renamed,
+    rows,
+    without_own,
+)
 from tests.journey.installations import Installation
 from tests.journey.street import REFUSED, Both
 
@@ -89,15 +96,20 @@ def test_late_orders_of_an_alias_take_signals_back_in_both(told: Both) -> None:
             assert (cart["outcome"], cart["order_id"]) == ("converted", f"late-{number + 1}")
 
 
-def test_metrics_are_the_same_in_both(told: Both) -> None:
-    asked = list(questions(told.standalone, told.start_ms))
-    assert len(asked) > 100
+def _answers(told: Both, asked: list[tuple[str, dict[str, Any]]]) -> list[list[Any]]:
+    """Return what each of them answers, both asked at once."""
 
     def answers(of: Installation) -> list[Any]:
         return [of.get(path, **parameters) for path, parameters in asked]
 
     with ThreadPoolExecutor(2) as pool:
-        one, many = pool.map(answers, told.each())
+        return list(pool.map(answers, told.each()))
+
+
+def test_metrics_are_the_same_in_both(told: Both) -> None:
+    asked = list(questions(told.standalone, told.start_ms))
+    assert len(asked) > 100
+    one, many = _answers(told, asked)
     different = [
         f"{question}: {left} / {right}"
         for question, left, right in zip(asked, one, many, strict=True)
@@ -105,6 +117,12 @@ def test_metrics_are_the_same_in_both(told: Both) -> None:
     ]
     assert not different, different[:20]
     assert any(row["value"] for answer in one for row in answer)
+
+
+def test_what_is_looked_at_one_by_one_is_the_same_in_both(told: Both) -> None:
+    asked = list(one_by_one(told.standalone))
+    for question, one, many in zip(asked, *_answers(told, asked), strict=True):
+        assert without_own(one) == without_own(many), question
 
 
 def test_explanations_are_the_same_in_both(told: Both) -> None:
