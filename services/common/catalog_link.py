@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -35,6 +36,7 @@ PAUSE_SECONDS = 0.1
 TURN_SECONDS = 2.0
 """Whoever was fenced waits up to this long for its turn, less after the first times."""
 CHORE_SECONDS = 1.0
+CANCEL_SECONDS = 1.0
 
 
 class CatalogLink:
@@ -89,11 +91,16 @@ class CatalogLink:
 
     def close(self) -> None:
         """End the thread."""
-        if self._loop.is_running():
-            self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join()
+        while self._thread.is_alive():
+            # Again and again: below Python 3.12 what the client waits for can swallow it.
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                self._loop.call_soon_threadsafe(self._cancel)
+            self._thread.join(CANCEL_SECONDS)
 
     # -- in the link's thread
+
+    def _cancel(self) -> None:
+        self._task.cancel()
 
     async def write_here(self, make: Callable[[], Changes], seconds: float = WRITE_SECONDS) -> None:
         """Do as ``write`` does, for the chore."""
@@ -122,12 +129,12 @@ class CatalogLink:
             await self._catch_up()
             changes = make()
             if changes:
-                await self._commit(producer, changes)
-                await self._catch_up()
+                await self._reach(await self._commit(producer, changes) + 1)
         finally:
             await producer.stop()
 
-    async def _commit(self, producer: AIOKafkaProducer, changes: Changes) -> None:
+    async def _commit(self, producer: AIOKafkaProducer, changes: Changes) -> int:
+        """Write the changes; return the offset of the last."""
         topic, number = self._partition
         try:
             await producer.begin_transaction()
@@ -135,16 +142,26 @@ class CatalogLink:
                 await producer.send(topic, value, key.encode(), partition=number)
                 for key, value in changes.items()
             ]
-            await asyncio.gather(*sent)
+            told = await asyncio.gather(*sent)
             await producer.commit_transaction()
         except AssertionError as error:  # how the client says that it was fenced meanwhile
             raise ProducerFenced from error
+        last: int = max(one.offset for one in told)
+        return last
 
     async def _catch_up(self) -> None:
         await self._reading.wait()
         ends = await self._reader.end_offsets([self._partition])
+        await self._reach(ends[self._partition])
+
+    async def _reach(self, offset: int) -> None:
+        """Wait until all before an offset is applied here.
+
+        What was committed just now may still lie beyond the end that readers of committed records
+        are told: the brokers write the transaction's marker after they have answered.
+        """
         async with self._moved:
-            await self._moved.wait_for(lambda: self._position >= ends[self._partition])
+            await self._moved.wait_for(lambda: self._position >= offset)
 
     def _run(self) -> None:
         self._task: asyncio.Task[None] = self._loop.create_task(self._follow())
