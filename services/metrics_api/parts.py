@@ -37,6 +37,8 @@ class ApiSettings(Struct, frozen=True):
     """Seconds a client may leave a stream unread before it is cut off."""
     stream_poll_s: float = 0.5
     """Seconds between two looks at storage or at unsettled signals."""
+    past_patience_s: float = 5.0
+    """Seconds the live view of a visitor waits for the past, before it is told alone."""
     explain_events: int = 20_000
     """Events of a visitor that an explanation folds at most."""
 

@@ -1,5 +1,6 @@
 """``/v1/visitors`` and ``/v1/users``: where someone stands now, their past, export and erasure."""
 
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -91,6 +92,17 @@ async def _whole(
     return shown
 
 
+async def _now(
+    parts: Parts, source: str, visitor_id: str, live: dict[str, Any], query: VisitorQuery
+) -> dict[str, Any]:
+    """Return the live state, and the past where storage tells it soon enough."""
+    try:
+        async with asyncio.timeout(parts.settings.past_patience_s):
+            return await _whole(parts, source, visitor_id, live, query)
+    except (UnavailableError, TimeoutError):
+        return await _alone(parts, live, query)
+
+
 async def _alone(parts: Parts, live: dict[str, Any], query: VisitorQuery) -> dict[str, Any]:
     """Return the live state without storage: what only that knows is null, not guessed."""
     shown = _with_cart(live) | {"past_known": False}
@@ -135,16 +147,14 @@ async def show_visitor(
     """Show where a visitor stands now; an event shows within a second.
 
     Times are epoch milliseconds. Of a visitor who is not here now only the past is told. While
-    storage is away, what is live is told alone, with `past_known` false.
+    storage is away or silent, what is live is told alone, with `past_known` false.
     """
     source = (await scope.one(parts, access, query.source)).name
     live = await parts.live.visitor(source, visitor_id)
-    try:
+    if live is None:
         known = await _whole(parts, source, visitor_id, live, query)
-    except UnavailableError:
-        if live is None:
-            raise
-        known = await _alone(parts, live, query)
+    else:
+        known = await _now(parts, source, visitor_id, live, query)
     return json_answer({"source": source, "visitor_id": visitor_id, **known})
 
 

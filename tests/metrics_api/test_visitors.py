@@ -1,5 +1,8 @@
 """Visitors: the live view, the past beside it, the timeline, export and erasure."""
 
+import asyncio
+from typing import Any
+
 import msgspec
 
 from schemas.event import Event
@@ -76,6 +79,24 @@ async def test_while_storage_is_away_the_live_state_is_told_alone(world: World) 
     assert (session["orders"], session["revenue"]) == (None, None)
     assert told["cart"]["value"] == "1.299"
     assert (gone.status_code, gone.json()["code"]) == (503, "unavailable")
+
+
+class Silent:
+    """Storage that takes every question and answers none."""
+
+    async def query(
+        self, sql: str, parameters: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        await asyncio.Event().wait()
+        return []
+
+
+async def test_a_silent_storage_keeps_nobody_waiting_for_the_live_state(world: World) -> None:
+    here(world)
+    world.reads = Silent()
+    async with world.client(past_patience_s=0.05) as client, asyncio.timeout(60):
+        told = (await client.get("/v1/visitors/v1")).json()
+    assert (told["past_known"], told["current_stage"]) == (False, "intent")
 
 
 async def test_the_past_raises_the_lifetime_stage(world: World, get: Get) -> None:
