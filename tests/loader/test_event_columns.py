@@ -10,11 +10,12 @@ from services.loader.event_rows import FIRST
 APPEND_MS = 1_790_000_000_000
 GOOD = b'{"type":"page_view","event_id":"%d","source":"shop","visitor_id":"v","ts_ms":%d}'
 LATER = GOOD % (5, APPEND_MS + 1)
+BROKEN = b'{"type":"page_view","event_id":"e","source":"s","ts_ms":1,"unknown":"\xff"}'
 TICK = b'{"type":"__tick"}'
 ODD = (
     TICK, LATER, b"", b"null", b"[]", b"{}", b"\xff", b" " + GOOD % (6, 1), GOOD % (7, 1) + b" ",
     GOOD % (8, 1) + GOOD % (9, 1), b'{"type":', b'"page_view","source":"s","ts_ms":1}',
-    b'{"type":"page_view","event_id":"\xff","source":"s","ts_ms":1}',
+    b'{"type":"page_view","event_id":"\xff","source":"s","ts_ms":1}', BROKEN,
 )  # fmt: skip
 
 lines = st.lists(
@@ -28,6 +29,11 @@ def stored(rows: EventRows) -> list[bytes]:
     return list(rows)
 
 
+def one_by_one(lines: list[bytes]) -> LogRecord:
+    """Return a record that is not read at once: its last line, which is empty, is no object."""
+    return LogRecord(1, APPEND_MS, b"\n".join([*lines, b""]))
+
+
 @settings(deadline=None)
 @given(lines=lines)
 def test_a_record_gives_the_rows_that_its_lines_give_alone(lines: list[bytes]) -> None:
@@ -35,9 +41,15 @@ def test_a_record_gives_the_rows_that_its_lines_give_alone(lines: list[bytes]) -
     alone = [
         row.replace(b"%d" % (FIRST - (APPEND_MS << 20)), b"%d" % (FIRST - (APPEND_MS << 20) - at))
         for at, line in enumerate(lines)
-        for row in stored(rows_of_record(LogRecord(1, APPEND_MS, line)))
+        for row in stored(rows_of_record(one_by_one([line])))
     ]
-    assert together == alone
+    assert together == alone == stored(rows_of_record(one_by_one(lines)))
+
+
+def test_a_line_that_is_no_utf_8_where_no_event_has_a_field_is_no_row() -> None:
+    assert stored(rows_of_record(LogRecord(1, APPEND_MS, BROKEN))) == []
+    beside = LogRecord(1, APPEND_MS, GOOD % (1, 1) + b"\n" + BROKEN)
+    assert len(stored(rows_of_record(beside))) == 1
 
 
 def test_an_event_over_two_lines_beside_two_in_one_is_no_row_but_the_others_are() -> None:
