@@ -215,8 +215,8 @@ SPECS: dict[Name, Spec] = {
     ),
     "waymark_stream_cut_total": Spec(
         "counter",
-        "Clients of the signal stream cut off because they read too slowly.",
-        "They resume with Last-Event-ID and lose nothing; find out why they are slow.",
+        "Clients of the signal stream cut off: they read too slowly, or too much is held back.",
+        "They resume and lose nothing. With waymark_stream_behind 0, find out why they are slow.",
     ),
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from fastapi import Depends, FastAPI
 
+from services.common import logging
 from services.common.catalog import Catalog
 from services.common.metrics import Metrics
 from services.common.ports import (
@@ -140,12 +141,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts = app.state.parts
     async with app.state.around():
         watching = asyncio.create_task(parts.gate.watch())
-        yield
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        watching.add_done_callback(_tell_of)
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
     parts.followers.close()
     parts.store.close()
+
+
+def _tell_of(watching: asyncio.Task[None]) -> None:
+    """Say why nobody watches any more: from then on abandonments wait, and the metric says so."""
+    if not watching.cancelled():
+        logging.get("metrics-api").error("the log is not watched", error=watching.exception())
 
 
 def _describe(app: FastAPI) -> None:

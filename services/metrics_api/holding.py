@@ -33,8 +33,15 @@ class Gate:
         self._rules = rules
         self._behind_ms: int | None = None
         self._looked_ms = 0
-        self.behind = False
-        """Whether the log was behind at the last look."""
+        self._late = False
+
+    @property
+    def behind(self) -> bool:
+        """Tell whether the log was behind at the last look, or none was for so long."""
+        return self._late or (self._behind_ms is not None and self._blind())
+
+    def _blind(self) -> bool:
+        return self._clock.now_ms() - self._looked_ms > LAG_MS
 
     async def watch(self) -> None:
         """Look once a second until cancelled. What was before the first look is not known."""
@@ -50,17 +57,16 @@ class Gate:
         except MovingError:
             log_ms = 0
         self._looked_ms = self._clock.now_ms()
-        self.behind = self._looked_ms - log_ms > LAG_MS
-        if self.behind:
+        self._late = self._looked_ms - log_ms > LAG_MS
+        if self._late:
             self._behind_ms = self._looked_ms
 
     def holds(self, row: SignalRow) -> bool:
         """Tell whether a signal has to wait; one that nobody watches for does not."""
         if row.kind not in ABSENCE or row.retracted or self._behind_ms is None:
             return False
-        now_ms = self._clock.now_ms()
         settled_ms = self._behind_ms + self._rules(row.source).policy.time.grace_ms + SLACK_MS
-        return now_ms < settled_ms or now_ms - self._looked_ms > LAG_MS
+        return self._clock.now_ms() < settled_ms or self._blind()
 
 
 class Held:
@@ -89,6 +95,10 @@ class Held:
                     self._waiting[at] = (None, where)
                     told = None
         self._waiting.append((told, place))
+
+    def pass_place(self, place: str) -> None:
+        """Tell a place, once all before it is told."""
+        self._waiting.append((None, place))
 
     def take(self) -> list[tuple[SignalRow | None, str]]:
         """Take what may be told now."""

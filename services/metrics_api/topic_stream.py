@@ -10,6 +10,7 @@ is in both comes twice, with the same id and version.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from services.common.ports import SignalLog, Told
 from services.metrics_api.follow import ROW
@@ -50,10 +51,15 @@ class TopicStream(Stream):
             if self._resumes:
                 async for data in self._stored_before():
                     yield data
-            # An id without data shows nothing, yet lets a client resume that never got a signal.
-            yield f"id: {begin.place}\n\n".encode()
-            async for data in self._told(log):
-                yield data
+            if self._held.full:
+                self.count_cut()
+                return
+            # An id without data shows nothing, yet lets a client resume that never got a signal:
+            # not before it has got what waits, which the topic may not have.
+            self._held.pass_place(begin.place)
+            async with aclosing(self._told(log)) as telling:
+                async for data in telling:
+                    yield data
         finally:
             await log.aclose()
 
@@ -65,7 +71,7 @@ class TopicStream(Stream):
             if len(rows) < BATCH:
                 return
 
-    async def _told(self, log: AsyncGenerator[Told]) -> AsyncIterator[bytes]:
+    async def _told(self, log: AsyncGenerator[Told]) -> AsyncGenerator[bytes]:
         """Yield what the log tells, and, where asked for, what is unsettled in between."""
         looks, held = self.looks(), self._held
         coming = asyncio.ensure_future(anext(log, None))

@@ -56,7 +56,8 @@ class Owner:
     """The owner of one partition. Everything but the transaction happens without waiting.
 
     ``last`` is the newest record folded, ``applied`` the newest that need not be read again.
-    ``steps`` grows as the fold goes on.
+    ``steps`` grows as the fold goes on. ``clock_ms`` is the clock up to which all that it did is
+    stored, what it sent on included: the reading side goes by it.
     ``frozen`` while the group rebalances: nothing is folded then. ``sure`` once it is known that no
     record lies unread before the next one.
     """
@@ -68,6 +69,7 @@ class Owner:
         self.states = held.states
         self.last = self.applied = held.meta.applied
         self.steps = 0
+        self.clock_ms = held.fold.clock_ms
         self.frozen = True
         self.sure = False
         self.watches = Watches()
@@ -169,10 +171,12 @@ class Owner:
             self._under_way.result()
         # Taken at once, not when the task begins: on a busy loop the group would grow meanwhile.
         self._group = Group()
-        changes = self._take(always=always)
+        clock_ms, changes = self.fold.clock_ms, self._take(always=always)
         self._under_way = None
-        if changes is not None:
-            self._under_way = asyncio.create_task(self._save(changes))
+        if changes is None:
+            self.clock_ms = clock_ms
+        else:
+            self._under_way = asyncio.create_task(self._save(changes, clock_ms))
 
     async def flush(self) -> None:
         """Store all that is folded, and the meta in any case: a fenced owner learns of it here."""
@@ -209,13 +213,13 @@ class Owner:
         self.fold.committed()
         return None
 
-    async def _save(self, changes: Changes) -> None:
+    async def _save(self, changes: Changes, clock_ms: int) -> None:
         began = time.monotonic()
         await self._effects.write(changes, self._limit.changed(POISON_KEY))
         self.states.commit(changes.states)
         self.watches.note(changes.states)
         self.fold.committed()
-        self.applied = changes.meta.applied
+        self.applied, self.clock_ms = changes.meta.applied, clock_ms
         self._saved_at = time.monotonic()
         self._tally.stored(changes, self._saved_at - began)
         self._counted.tell()

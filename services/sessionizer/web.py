@@ -89,7 +89,7 @@ def _counts(owner: Owner, source: str) -> dict[str, Any]:
     fold = owner.fold
     return {
         "partition": owner.number,
-        "clock_ms": fold.clock_ms,
+        "clock_ms": owner.clock_ms,
         "live_visitors": fold.live_visitors(source),
         "open_carts": fold.open_carts(source),
     }

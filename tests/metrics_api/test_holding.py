@@ -1,14 +1,16 @@
 """Nobody is told that a shopper left while her order may still be on its way through the log."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from schemas.rows import SignalRow
+from services.common.ports import Told
 from services.metrics_api.holding import LAG_MS, SLACK_MS, Gate, Held
 from services.metrics_api.stream import Question, Stream
+from services.metrics_api.topic_stream import TopicStream
 from services.sessionizer.core.policy import SourceRules
 from tests.metrics_api.conftest import NOW, World, uid
 from tests.metrics_api.test_stream import AWAY, Client, place, tell
@@ -94,8 +96,10 @@ async def test_what_was_looked_at_too_long_ago_is_not_known() -> None:
     one = shop()
     await one.behind(0)
     await one.pass_ms(SETTLED_MS)
+    assert not one.gate.behind
     one.clock.move(LAG_MS + 1)
     assert one.gate.holds(signal())
+    assert one.gate.behind
 
 
 def told(held: Held) -> list[tuple[str, str]]:
@@ -150,11 +154,8 @@ async def test_a_buyer_is_not_told_of_though_the_log_was_behind(world: World) ->
         back = taken_back(msgspec.structs.replace(gone, version=stays.version))
         for row in (gone, stays):
             tell(world, row)
-        waiting = asyncio.create_task(client.next())
-        await asyncio.sleep(0.1)
-        assert not waiting.done()
         tell(world, back)
-        assert await waiting == {"id": f"{gone.version}.{gone.signal_id}"}
+        assert await client.next() == {"id": f"{gone.version}.{gone.signal_id}"}
         await one.pass_ms(SETTLED_MS)
         assert await client.signals(1) == [uid(2)]
         assert await client.next() == {"id": f"{back.version}.{back.signal_id}"}
@@ -165,12 +166,9 @@ async def test_who_comes_back_waits_too_and_is_not_told_either(world: World) -> 
     gone = world.signal(2)
     async with followed(world, after=AWAY) as (client, _):
         assert await client.signals(1) == [bounced.signal_id]
-        waiting = asyncio.create_task(client.next())
-        await asyncio.sleep(0.1)
-        assert not waiting.done()
         back = taken_back(gone)
         world.insert("signals", msgspec.json.encode(back))
-        assert await waiting == {"id": f"{gone.version}.{gone.signal_id}"}
+        assert await client.next() == {"id": f"{gone.version}.{gone.signal_id}"}
         assert await client.next() == {"id": f"{back.version}.{back.signal_id}"}
 
 
@@ -178,5 +176,56 @@ async def test_a_client_for_whom_too_much_waits_is_cut_off(world: World) -> None
     async with followed(world, queue=2) as (client, _):
         for number in range(1, 5):
             tell(world, world.signal(number, store=False))
+        assert await client.next() is None
+    assert b"waymark_stream_cut_total 1.0" in world.metrics.expose()
+
+
+class Topic:
+    """A log of signals that tells where it begins, and nothing else."""
+
+    mark = "t."
+
+    async def follow(self, after: str, since_ms: int | None) -> AsyncGenerator[Told]:
+        del after, since_ms
+        yield Told("t.begin", b"")
+        await asyncio.Event().wait()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@asynccontextmanager
+async def moved(world: World, queue: int) -> AsyncIterator[tuple[Client, Shop]]:
+    """Open a stream of the topic for a client that has an id from before there was one."""
+    parts = world.app(stream_queue=queue).state.parts
+    one = Shop(world.live, world.clock, parts.gate)
+    await one.behind()
+    chunks = TopicStream(parts, Topic(), Question("shop"), place(AWAY)).chunks()
+    client = Client(chunks)
+    assert (await client.next()) == {"retry": "2000"}
+    try:
+        yield client, one
+    finally:
+        await chunks.aclose()
+
+
+async def test_the_topics_place_is_told_after_what_storage_alone_has(world: World) -> None:
+    bounced = world.signal(1, kind="bounce")
+    gone = world.signal(2)
+    async with moved(world, 10) as (client, one):
+        assert await client.signals(1) == [bounced.signal_id]
+        after = asyncio.create_task(client.next())
+        await asyncio.sleep(0)
+        await one.pass_ms(SETTLED_MS)
+        chunk = await after
+        assert chunk is not None
+        assert chunk["data"]["signal_id"] == gone.signal_id
+        assert await client.next() == {"id": "t.begin"}
+
+
+async def test_who_is_cut_off_before_that_is_not_told_the_topics_place(world: World) -> None:
+    for number in range(1, 5):
+        world.signal(number)
+    async with moved(world, 2) as (client, _):
         assert await client.next() is None
     assert b"waymark_stream_cut_total 1.0" in world.metrics.expose()
