@@ -5,9 +5,10 @@ from gathering requests without end: beyond it a caller is told to come again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -85,7 +86,7 @@ class Store:
         reads = self._reads
         if reads is None:
             return await self.run(name, lambda: self.storage.query(entity_sql(name), parameters))
-        async with self._counted(name):
+        with self._counted(name):
             return await _trusted(reads, (entity_sql(name), parameters))
 
     async def answer(self, name: str, work: Asking[T]) -> T:
@@ -98,7 +99,7 @@ class Store:
         if reads is None:
             return await self.run(name, lambda: answered(self.storage, work))
         found: Rows | None = None
-        async with self._counted(name):
+        with self._counted(name):
             while True:
                 match await self._in_thread(partial(proceed, work, found)):
                     case None, value:
@@ -107,25 +108,41 @@ class Store:
                         found = await _trusted(reads, question)
 
     async def run(self, name: str, work: Callable[[], T]) -> T:
-        """Do blocking work in the pool; ``name`` labels how long it took."""
-        async with self._counted(name):
-            return await self._in_thread(work)
+        """Do blocking work in the pool; ``name`` labels how long it took.
+
+        It has its place until its thread is done, even when nobody waits for it any more: what a
+        silent storage keeps cannot gather without end.
+        """
+        leave = self._enter(name)
+        doing = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        doing.add_done_callback(lambda _: leave())
+        return await asyncio.shield(doing)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    @asynccontextmanager
-    async def _counted(self, name: str) -> AsyncIterator[None]:
-        if self._in_flight >= WAITING:
-            raise OverloadedError(f"{self._in_flight} reads wait for storage already")
-        self._in_flight += 1
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+    @contextmanager
+    def _counted(self, name: str) -> Iterator[None]:
+        leave = self._enter(name)
         try:
             yield
         finally:
+            leave()
+
+    def _enter(self, name: str) -> Callable[[], None]:
+        """Take a place; return what gives it back."""
+        if self._in_flight >= WAITING:
+            raise OverloadedError(f"{self._in_flight} reads wait for storage already")
+        self._in_flight += 1
+        started = time.monotonic()
+
+        def leave() -> None:
             self._in_flight -= 1
-            self._metrics.observe("waymark_query_seconds", loop.time() - started, endpoint=name)
+            self._metrics.observe(
+                "waymark_query_seconds", time.monotonic() - started, endpoint=name
+            )
+
+        return leave
 
     def close(self) -> None:
         """Let go of the threads; reads under way end first."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.common.answers import json_answer
-from services.common.errors import UnavailableError
+from services.common.errors import OverloadedError, UnavailableError
 from services.metrics_api import scope, sessions
 from services.metrics_api.auth import Eraser, Reader
 from services.metrics_api.errors import not_found
@@ -99,7 +99,7 @@ async def _now(
     try:
         async with asyncio.timeout(parts.settings.past_patience_s):
             return await _whole(parts, source, visitor_id, live, query)
-    except (UnavailableError, TimeoutError):
+    except (UnavailableError, OverloadedError, TimeoutError):
         return await _alone(parts, live, query)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any, Self
 
 import httpx
+import msgspec
 
 from services.common.errors import MovingError
 from services.common.partitions import key_of, partition_of
@@ -59,21 +60,29 @@ class WorkerClient:
             raise MovingError(f"partition {number} has no owner now")
         return url
 
-    async def ask(self, method: str, url: str, path: str, **sent: Any) -> httpx.Response:
-        """Return a worker's answer; ``sent`` goes to httpx."""
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        *,
+        answers: Collection[int] = ANSWERED,
+        **sent: Any,
+    ) -> httpx.Response:
+        """Return a worker's answer, of these statuses; ``sent`` goes to httpx."""
         try:
             answer = await self._http.request(method, f"{url}/v1/{path}", **sent)
         except httpx.HTTPError as error:
             failed = type(error).__name__
             raise MovingError(f"worker {url} does not answer: {failed}; does it run?") from error
-        if answer.status_code not in ANSWERED:
+        if answer.status_code not in answers:
             raise MovingError(f"worker {url} cannot tell now ({answer.status_code}); ask again")
         return answer
 
     async def ask_all(self, method: str, path: str, **sent: Any) -> list[dict[str, Any]]:
         """Return the answers of every ``partition``, each exactly once."""
         asked = (self.ask(method, url, path, **sent) for url in self.urls)
-        rows = [row for answer in await asyncio.gather(*asked) for row in answer.json()]
+        rows = [row for answer in await asyncio.gather(*asked) for row in _rows(answer)]
         times = Counter(row["partition"] for row in rows)
         wrong = [number for number in range(self._partitions) if times[number] != 1]
         if wrong:
@@ -81,3 +90,14 @@ class WorkerClient:
                 f"partitions {wrong} are being taken over: does `waymark sessionizer` run?"
             )
         return rows
+
+
+def _rows(answer: httpx.Response) -> list[dict[str, Any]]:
+    """Read a worker's answer; somebody else may have its address by now."""
+    try:
+        rows = msgspec.json.decode(answer.content, type=list[dict[str, Any]])
+    except msgspec.DecodeError as error:
+        raise MovingError(f"what answers at {answer.url} is no worker") from error
+    if not all("partition" in row for row in rows):
+        raise MovingError(f"what answers at {answer.url} is no worker")
+    return rows
