@@ -7,10 +7,15 @@ a shop with more pages than a dict holds keeps those that are seen often.
 
 from typing import Any
 
-ENTRIES = 10_000
+ENTRIES = 5_000
 """Answers of one generation; there are two."""
-LENGTH = 2_000
-"""Characters of a text beyond which its answer is not kept."""
+LENGTH = 500
+"""ASCII characters of a text beyond which its answer is worked out each time. A public key can fill
+a source's seven memos of texts with such: 2 generations x 5,000 x 7 x about 1 KB, for text and
+answer, are 70 MB.
+"""
+OTHERS = 125
+"""The same of a text that is not ASCII: one emoji makes every character of it take four bytes."""
 
 _BEFORE = object()
 """Under this key a memo has the generation before. (A dict of a class of its own is slower.)"""
@@ -26,7 +31,8 @@ def recall(known: dict[Any, Any], key: Any) -> Any:
 
 def keep(known: dict[Any, Any], key: Any, value: Any, text: str = "") -> None:
     """Keep an answer; ``text`` is what the key is made of, where it is not one itself."""
-    if len(text or key) <= LENGTH:
+    text = text or key
+    if len(text) <= (LENGTH if text.isascii() else OTHERS):
         _add(known, key, value)
 
 

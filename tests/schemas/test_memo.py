@@ -1,15 +1,33 @@
 """Answers that are kept: how many, and which."""
 
+import json
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.context import Context
-from schemas.memo import ENTRIES, LENGTH, keep, recall
+from schemas.memo import ENTRIES, LENGTH, OTHERS, keep, recall
 from schemas.normalise import prepare
+from schemas.outgoing import Outgoing
 
 Make = Callable[..., Context]
+TENTH = 2 * ENTRIES // 10
+"""Of what a memo holds."""
+
+
+def fill(ctx: Context, number: int) -> None:
+    """Have all memos keep answers to texts that are as long as they may be."""
+    url = f"https://a.example/{number:06}".ljust(LENGTH - 10, "x")
+    event = {"event_id": "e", "visitor_id": "v", "ts_ms": ctx.received_ms}
+    for fields in (
+        {"type": "page_view", "url": url, "title": url},
+        {"type": "page_view", "referrer": url},
+    ):
+        found = prepare(json.dumps(event | fields).encode(), replace(ctx, ua=url))
+        assert isinstance(found, Outgoing)
 
 
 def asked(known: dict[Any, Any], key: str) -> bool:
@@ -49,12 +67,33 @@ def test_two_generations_are_kept_and_no_more() -> None:
     assert recall(known, f"page {ENTRIES + 1}") == "answer"
 
 
-@pytest.mark.parametrize(("length", "kept"), [(LENGTH, True), (LENGTH + 1, False)])
-def test_answers_to_long_texts_are_not_kept(length: int, *, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("x" * LENGTH, True),
+        ("x" * (LENGTH + 1), False),
+        ("\N{SHOPPING TROLLEY}" * OTHERS, True),
+        ("x" * OTHERS + "\N{SHOPPING TROLLEY}", False),
+    ],
+)
+def test_answers_to_long_texts_are_not_kept(text: str, *, kept: bool) -> None:
     known: dict[Any, Any] = {}
-    keep(known, "x" * length, "answer")
-    keep(known, ("a", 1), "answer", "x" * length)
+    keep(known, text, "answer")
+    keep(known, ("a", 1), "answer", text)
     assert len(known) == 2 * kept
+
+
+def test_texts_as_long_as_are_kept_take_as_much_memory_as_is_said(make: Make) -> None:
+    ctx = make(key="browser")
+    fill(ctx, 0)  # what is made once
+    tracemalloc.start()
+    for number in range(1, TENTH + 1):
+        fill(ctx, number)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    for name in ("page", "agent", "text", "landing", "kind", "referrer"):
+        assert len(ctx.site.memo[name]) > TENTH, name
+    assert used < 60_000_000 / 10
 
 
 def test_a_page_that_was_put_back_is_taken_the_short_way_again(make: Make) -> None:
@@ -63,7 +102,7 @@ def test_a_page_that_was_put_back_is_taken_the_short_way_again(make: Make) -> No
     item %= ctx.received_ms
     first = prepare(item, ctx)
     for number in range(ENTRIES + 1):
-        keep(ctx.pages, (f"https://a.example/{number}", None), ({}, b""))
+        keep(ctx.pages, (f"https://a.example/{number}", None), ({}, b""), "a page")
     assert ("https://a.example/", None) not in ctx.pages
     assert prepare(item, ctx) == first
     assert ("https://a.example/", None) in ctx.pages
