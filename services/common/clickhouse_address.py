@@ -49,4 +49,9 @@ def address_of(dsn: str, database: str = "") -> Address:
 
 def options(address: Address, http: dict[str, Any]) -> dict[str, Any]:
     """Return what the client library is called with; ``http`` only where a server is asked."""
-    return {"dsn": address.dsn} if address.embedded else {"dsn": address.dsn, **http}
+    if address.embedded:
+        return {"dsn": address.dsn}
+    # By itself the library goes by the port: it would send the password of an https address on
+    # another one than 8443 unencrypted.
+    tls = {"interface": "https"} if address.dsn.startswith("https:") else {}
+    return {"dsn": address.dsn, **tls, **http}

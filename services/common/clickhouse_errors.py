@@ -6,6 +6,8 @@ what the library said, with addresses and statements, is for the log.
 
 import logging
 import re
+import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +27,7 @@ _LATER = (
 _TOO_MUCH = frozenset({"TOO_MANY_ROWS", "TOO_MANY_BYTES", "TOO_MANY_ROWS_OR_BYTES"})
 
 _SERVER_SAID = re.compile(r"DB::Exception: (.{1,200})")
+_OTHER_SAID = re.compile(r"HTTP status (\d{3})")
 
 
 @contextmanager
@@ -67,8 +70,25 @@ def _reason(error: Exception, address: Address) -> str:
         )
     if address.embedded:
         return text[:500]
-    said = _SERVER_SAID.search(text)
-    return said[1] if said else "nothing answers there; does ClickHouse run?"
+    if said := _SERVER_SAID.search(text):
+        return said[1]
+    if said := _OTHER_SAID.search(text):
+        return f"what answers there is not ClickHouse, or stands before it: HTTP status {said[1]}"
+    return _on_the_way(error)
+
+
+def _on_the_way(error: BaseException) -> str:
+    """Return which step of connecting failed, by what the client library's error came from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return f"its name is not known: {cause.strerror}"
+        # (aiohttp's own errors are of this class too, and have neither.)
+        why = getattr(cause, "verify_message", "") or getattr(cause, "reason", "")
+        if isinstance(cause, ssl.SSLError) and why:
+            return f"TLS failed: {why}"
+        cause = cause.__cause__ or cause.__context__
+    return "nothing answers there; does ClickHouse run?"
 
 
 def _later(error: ClickHouseError) -> str:
@@ -85,4 +105,4 @@ def _later(error: ClickHouseError) -> str:
 
 
 def _log(statement: str, error: Exception) -> None:
-    logging.getLogger(STORAGE).info("storage: %s in: %s", str(error)[:600], statement[:300])
+    logging.getLogger(STORAGE).warning("storage: %s in: %s", str(error)[:600], statement[:300])
