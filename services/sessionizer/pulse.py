@@ -17,11 +17,16 @@ from services.common.topics import topic_name
 from services.sessionizer.app import REBALANCE_SECONDS
 from services.sessionizer.owner import Owner
 from services.sessionizer.owners import Owners
+from services.sessionizer.restore import settled_seconds
 from services.sessionizer.tally import Tally
 
 LATE_SECONDS = 60.0
 TURN_SECONDS = 30.0
-MOVING_SECONDS = 2.0 * REBALANCE_SECONDS
+
+
+def moving_seconds(settings: Settings) -> float:
+    """Return how long a rebalance may take: what all need to join, a restore, and open writes."""
+    return 2.0 * REBALANCE_SECONDS + settled_seconds(settings)
 
 
 class Pulse:
@@ -32,6 +37,7 @@ class Pulse:
         self._topic = topic_name(settings, "events")
         self._owners = owners
         self._tally = tally
+        self._moving_seconds = moving_seconds(settings)
         self._looker = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
         self._turned_at = time.monotonic()
         self._moved: dict[int, tuple[int, float]] = {}
@@ -75,7 +81,7 @@ class Pulse:
         now = time.monotonic()
         if now - self._turned_at > TURN_SECONDS:
             return f"the loop has not turned for {now - self._turned_at:.0f} s"
-        if self._owners.moving and now - self._owners.moving_since > MOVING_SECONDS:
+        if self._owners.moving and now - self._owners.moving_since > self._moving_seconds:
             return f"a rebalance goes on for {now - self._owners.moving_since:.0f} s"
         return self._stuck(self._owners.every(), now)
 

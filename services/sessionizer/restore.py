@@ -129,6 +129,11 @@ def _with_meta(tp: Any, one: Restored, settings: Settings) -> Restored:
     return one
 
 
+def settled_seconds(settings: Settings) -> float:
+    """Return how long a transaction of any worker may stay open at most."""
+    return settings.kafka_patience_seconds + ABORT_SECONDS
+
+
 async def settled_ends(settings: Settings, name: Name, numbers: Iterable[int]) -> dict[int, int]:
     """Return the end of each partition of a topic, once no transaction is open on any of them.
 
@@ -137,7 +142,7 @@ async def settled_ends(settings: Settings, name: Name, numbers: Iterable[int]) -
     producer starts, before this; whatever else is open is aborted by the brokers in its time, and
     so waited for. Raises ``UnavailableError`` where it stays open for longer.
     """
-    seconds = settings.kafka_patience_seconds + ABORT_SECONDS
+    seconds = settled_seconds(settings)
     wanted, until = list(numbers), time.monotonic() + seconds
     while True:
         ends = await ends_of(settings, name, wanted)
