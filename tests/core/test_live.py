@@ -122,6 +122,17 @@ def test_a_cart_paid_by_someone_gone_is_told_until_storage_must_have_it() -> Non
     assert outcome(stream) is None
 
 
+def test_a_cart_that_ended_is_told_before_it_is_taken_while_its_visitor_goes_on() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0))
+    stream.send(SECOND, event("purchase", SECOND, order_id="o", value=1))
+    stream.send(2 * SECOND, event("cart_add", 2 * SECOND))
+    stream.tick(20 * SECOND)
+    stream.send(40 * SECOND, event("page_view", 40 * SECOND), commit=False)
+    assert stream.carts() == [], "it is taken already"
+    assert (outcome(stream), outcome(stream, "cart_add@2000")) == ("converted", "open")
+
+
 def test_only_the_newest_ended_carts_are_kept() -> None:
     stream = Stream()
     for number in range(ENDED + 2):

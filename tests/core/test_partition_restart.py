@@ -5,7 +5,10 @@ from itertools import pairwise
 import pytest
 
 from schemas.event import Event
-from tests.core.streams import HOUR, MINUTE, SECOND, T0, Stream, event, same
+from services.common.ports import LogRecord
+from services.sessionizer.core.partition import Partition
+from tests.core.streams import HOUR, MINUTE, RULES, SECOND, T0, Stream, event, same
+from tests.support.memory import MemoryStates
 
 
 def journey() -> list[tuple[int, list[Event]]]:
@@ -128,3 +131,50 @@ def test_states_outside_the_overlay_are_found_again() -> None:
         stream.send(at, event("page_view", at, visitor=f"v{number}"))
     stream.quiet(2 * MINUTE, HOUR)
     assert [stream.sessions(f"v{number}")[0]["page_views"] for number in range(20)] == [2] * 20
+
+
+class CountingStates(MemoryStates):
+    """States that count how often one was asked for."""
+
+    asked = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        self.asked += 1
+        return super().get(key)
+
+
+def visits(number: int) -> Stream:
+    """Return a shop whose visitors came twice within a minute, and minutes later are still in."""
+    stream = Stream()
+    for at in (SECOND, 20 * SECOND):
+        stream.send(at, *(event("page_view", at, visitor=f"v{one}") for one in range(number)))
+    stream.quiet(30 * SECOND, 4 * MINUTE)
+    return stream
+
+
+def test_a_start_looks_at_no_state_that_has_told_all() -> None:
+    stream = visits(20)
+    states = CountingStates()
+    states.kept = stream.states.kept
+    partition = Partition(lambda _: RULES, states, stream.meta)
+    partition.apply(LogRecord(len(stream.log) + 1, T0 + 4 * MINUTE + SECOND, b'{"type":"__tick"}'))
+    assert states.asked == 0
+    partition.visitor("shop", "v0")
+    assert states.asked > 0, "it counts nothing"
+
+
+def test_a_session_that_rested_over_a_start_tells_its_changes_and_its_end() -> None:
+    stream = visits(3)
+    stream.crash()
+    at = 5 * MINUTE
+    stream.send(at, event("page_view", at, visitor="v0"))
+    stream.quiet(at + SECOND, at + 31 * SECOND, SECOND)
+    assert [row["page_views"] for row in stream.sessions("v0")] == [3]
+    stream.send(at + 35 * SECOND, event("page_view", at + 35 * SECOND, visitor="v0"))
+    stream.quiet(at + 36 * SECOND, at + 70 * SECOND, SECOND)
+    assert [row["page_views"] for row in stream.sessions("v0")] == [3], "within the minute"
+    stream.crash()
+    stream.quiet(at + 71 * SECOND, at + 91 * SECOND, SECOND)
+    assert [row["page_views"] for row in stream.sessions("v0")] == [4]
+    stream.quiet(at + 95 * SECOND, HOUR)
+    assert not any(stream.sessions(one)[0]["open"] for one in ("v0", "v1", "v2"))

@@ -170,3 +170,15 @@ def test_the_clock_never_goes_back() -> None:
     stream.tick(10_000)
     stream.tick(4_000)
     assert stream.partition.clock_ms == T0 + 10_000
+
+
+def test_a_session_ends_though_what_held_its_end_back_is_struck() -> None:
+    stream = Stream()
+    stream.send(0, event("page_view", 0))
+    stream.quiet(SECOND, 30 * MINUTE + 20 * SECOND)
+    at = 30 * MINUTE + 21 * SECOND
+    stream.send(at, event("performance", at, "gone"))
+    stream.quiet(at + SECOND, at + 15 * SECOND)
+    stream.partition.strike([], lambda _key, data: data, lambda event: event.event_id == "gone")
+    stream.quiet(at + 16 * SECOND, at + MINUTE)
+    assert [row["open"] for row in stream.sessions()] == [False]

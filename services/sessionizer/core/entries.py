@@ -39,11 +39,12 @@ class Entry:
 
     ``waiting`` is in fold order; ``mixed`` tells whether append times may go back along it.
     ``known`` holds the id hashes of what was folded and of what waits, 8 bytes each, as they came.
-    ``wake_s`` is the slot of the wheel in which the key stands, 0 for none, and ``deadline`` what
-    the slot was chosen for. ``linked`` holds the ids and day that were linked last. ``live_s`` and
-    ``counted`` are what the live counts hold of it. ``owed`` is the place before the oldest record
-    of which something was folded that is not stored, None for none; ``must`` tells that the state
-    is to be stored at the next chance, ``reserved`` that no visitor may call itself by the address,
+    ``wake_s`` is the slot of the wheel in which the key stands, 0 for none, ``deadline`` what the
+    slot was chosen for, and ``later_s`` a later slot left for a sooner one. ``linked`` holds the
+    ids and day that were linked last. ``live_s`` and ``counted`` are what the live counts hold of
+    it. ``owed`` is the place before the oldest record of which something was folded that is not
+    stored, None for none; ``must`` tells that the state is to be stored at the next chance,
+    ``reserved`` that no visitor may call itself by the address,
     and ``elsewhere`` why nothing of it can be folded here.
 
     A plain class, for its fields are written at every event: a struct's cost five times as much.
@@ -60,6 +61,7 @@ class Entry:
         "key",
         "known",
         "last_append",
+        "later_s",
         "linked",
         "live_dirty",
         "live_s",
@@ -86,6 +88,7 @@ class Entry:
         self.mixed = False
         self.last_append = 0
         self.wake_s = 0
+        self.later_s = 0
         self.deadline = UNKNOWN
         self.linked: tuple[str, str, str, int] | None = None
         self.dirty = False

@@ -159,7 +159,8 @@ class Live:
             state, ahead = entry.state if entry is not None else State(), self._out
         visitor = state.visitor
         now = machine.live_cart(visitor, cart_id, entry.rules) if entry and visitor else None
-        row = now or ahead.carts.get(cart_id) or self._out.ended.get(cart_id)
+        row = now or ahead.carts.get(cart_id)
+        row = row or self._out.carts.get(cart_id) or self._out.ended.get(cart_id)
         own = row is not None and (row.source, row.visitor_id) == (source, visitor_id)
         return row if own else None
 

@@ -181,17 +181,18 @@ class Partition:
         if len(entry.known) > KEPT:
             entry.shorten()
         self.tally.folded += ready
-        opening = not state.emit_ms
+        clock_ms, told = self._clock.clock_ms, state.told
+        opening = not state.emit_ms or (told and state.emit_ms <= clock_ms)
         if opening:
             self._schedule.emit(entry, visitor)
-        elif state.told:
+        elif told:
             state.told = False
         if out.last_version != said:
             self._entries.mark(entry)
         elif not entry.dirty:
             self._entries.owe(entry, before)
-        due = visitor.due_ms != entry.deadline or entry.wake_s <= self._clock.clock_ms // 1000
-        if due or opening:
+        due = visitor.due_ms != entry.deadline or entry.wake_s <= clock_ms // 1000
+        if due or told or opening:
             self._schedule.put(entry)
 
     # Effects
@@ -245,7 +246,11 @@ class Partition:
         ``keys`` are UTF-8 source, 0x1F, address. What changed is stored with the next take.
         """
         self._out.ended.clear()
-        return strike(self._entries, self._codec, keys, left, gone)
+        changed = strike(self._entries, self._codec, keys, left, gone)
+        for entry in self._entries:
+            if not (entry.wake_s or entry.waiting):
+                self._schedule.wake(entry)
+        return changed
 
     @property
     def applied(self) -> int:

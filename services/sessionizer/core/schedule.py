@@ -60,9 +60,9 @@ class Schedule:
         absent = not entry.waiting and clock.clock_ms >= max(clock.hold_ms, state.hold_ms)
         if absent and pass_time(state, clock.clock_ms - entry.grace_ms, entry.rules, self._out):
             self._entries.changed(entry)
-        if state.emit_ms and state.emit_ms <= clock.clock_ms:
-            if state.told or state.visitor is None:
-                state.emit_ms = 0  # not stored for this: at rest it is found due, and as told
+        if state.emit_ms and not state.told and state.emit_ms <= clock.clock_ms:
+            if state.visitor is None:
+                state.emit_ms = 0
             else:
                 self.emit(entry, state.visitor)
                 self._entries.mark(entry)
@@ -71,14 +71,22 @@ class Schedule:
             self._entries.changed(entry)
 
     def emit(self, entry: Entry, visitor: Visitor) -> None:
-        """Emit the rows of what is open, and not again for a minute, nor if nothing changes."""
+        """Emit the rows of what is open, and not again for a minute, nor if nothing changes.
+
+        A state that has told all is not looked at for its rows: at rest it would be found due at
+        every start. What changes it has it looked at again.
+        """
         state = entry.state
         machine.emit_open(visitor, entry.rules, self._out)
         state.emit_ms = self._clock.clock_ms + entry.rules.policy.time.emit_every_ms
         state.told = True
 
     def put(self, entry: Entry) -> None:
-        """Have the state looked at when something is next due, unless that is sooner already."""
+        """Have the state looked at when something is next due, unless that is sooner already.
+
+        Rows are due sooner than deadlines, once a minute: the slot left for them is come back to,
+        or the wheel would hold one more for each minute of a visit.
+        """
         due_ms = self._due(entry)
         if not due_ms:
             return
@@ -86,26 +94,38 @@ class Schedule:
         second, clock_s = due_ms // 1000, clock_ms // 1000
         if clock_s < entry.wake_s <= second:
             return
+        if clock_s < entry.wake_s:
+            entry.later_s = entry.wake_s
+        elif clock_s < entry.later_s <= second:
+            entry.wake_s = entry.later_s
+            return
         entry.wake_s = second
         if second <= clock_s:
             self._wheel.add_soon(max(due_ms, clock_ms), entry.key)
         else:
             self._wheel.add(second, entry.key)
 
+    def wake(self, entry: Entry) -> None:
+        """Put a state back that stands nowhere, for what held its end back waits no longer."""
+        self.put(entry)
+        if entry.wake_s:
+            self._entries.changed(entry)
+
     def _due(self, entry: Entry) -> int:
         """Return when the state must be looked at next, 0 for never."""
         state, policy = entry.state, entry.rules.policy
+        rows_ms = 0 if state.told else state.emit_ms
         if entry.waiting and not entry.wake_s:
             entry.deadline = UNKNOWN
-            return state.emit_ms
+            return rows_ms
         visitor, alias = state.visitor, state.alias
         deadline = NEVER if visitor is None else self._deadline(entry, visitor)
         if deadline >= NEVER:
             due_ms = forgotten_ms(entry.put_down(), policy)
         else:
             due_ms = max(deadline + entry.grace_ms + 1, state.hold_ms, self._clock.hold_ms)
-        if state.emit_ms and (state.emit_ms < due_ms or not due_ms):
-            due_ms = state.emit_ms
+        if rows_ms and (rows_ms < due_ms or not due_ms):
+            due_ms = rows_ms
         if alias is not None:
             expires_ms = expires_day(alias, policy.links) * DAY_MS
             due_ms = min(due_ms, expires_ms) if due_ms else expires_ms
