@@ -129,6 +129,10 @@ async def test_a_transaction_holds_rows_and_forwards_too(settings: Settings) -> 
     rows = {"signals": [b'{"a":1}', b'{"a":2}'], "event_flags": [b"{}"]}
     async with owner(settings, 3) as effects:
         await effects.write(changes(1, rows=rows, forwards=forwards))
+    # A commit is answered before its markers are written, and only then readers see it.
+    await settled_ends(settings, "signals", [3])
+    await settled_ends(settings, "flags", [3])
+    await settled_ends(settings, "events", range(4))
     signals = await read_all(settings, "signals")
     assert [(one.partition, one.value) for one in signals] == [(3, b'{"a":1}'), (3, b'{"a":2}')]
     assert [one.partition for one in await read_all(settings, "flags")] == [3]
