@@ -41,6 +41,8 @@ from services.standalone.state_store import SqliteStates
 BATCH = 100
 REQUESTS = 4_000
 OK = 200
+AGO_MS = 300_000
+"""How long before a start its shoppers came: rows of what is open are due after a minute."""
 POLICY = "[time]\ngrace_ms = 1_000\n"
 STEPS: tuple[dict[str, Any], ...] = (
     {"type": "page_view", "url": "https://shop.example/", "referrer": "https://www.google.com/"},
@@ -49,6 +51,8 @@ STEPS: tuple[dict[str, Any], ...] = (
     {"type": "cart_add", "products": [{"product_id": "p1", "price": "12.50"}]},
     {"type": "checkout_start"},
 )
+FIRST = 50
+"""Events sent after a start, for more than a second: what is due holds up those behind a tick."""
 
 
 class Process:
@@ -194,11 +198,11 @@ def live_view(process: Process, count: int) -> list[float]:
 
 
 def many_states(folder: Path, visitors: int) -> None:
-    """Make a state store of so many shoppers with an open session and cart."""
+    """Make a state store of so many shoppers with an open session and cart, told minutes ago."""
     states = SqliteStates(folder / "state.db")
     rules = SourceRules()
     fold = Partition(lambda _: rules, states, None)
-    now = int(time.time() * 1000)
+    now = int(time.time() * 1000) - AGO_MS
     lines = [
         msgspec.json.encode(
             Event(type=kind, event_id=kind, source="shop", visitor_id="v", ts_ms=now)
@@ -276,9 +280,12 @@ def main() -> None:
         with running(folder / "many") as process:
             took = time.perf_counter() - started
             memory = process.rss_mib()
+            shown = live_view(process, FIRST)[-1]
             figure("standalone, start with live visitors", f"{took:.1f} s", "<= 15 s")
+            figure("standalone, slowest of the first events then", f"{shown:.1f} s")
             figure("standalone, memory with them", f"{memory:,.0f} MiB", "<= 2,048 MiB")
             print(f"start with {options.visitors:>9,} live visitors {took:>10,.1f} s")
+            print(f"  slowest of the first events       {shown:>10,.1f} s")
             print(f"  memory in all                     {memory:>10,.0f} MiB")
 
 
