@@ -137,7 +137,9 @@ class Catalog:
         """
         found = self._named(source)
         if kind == "browser" and not origins:
-            raise InvalidError(f"browser key of {source}: name its origins, or * for any")
+            raise InvalidError(
+                f"browser key of {source}: name its origins (--origin), or * for any"
+            )
         if kind == "server" and origins:
             raise InvalidError(f"server key of {source}: it is a secret and has no origins")
         if kind == "test" and not found.test:
@@ -254,7 +256,10 @@ class Catalog:
         found = self.source(name)
         if found is None:
             known = ", ".join(source.name for source in self.sources())
-            raise InvalidError(f"source {name!r} does not exist; there are: {known}")
+            raise InvalidError(
+                f"source {name!r} does not exist; there are: {known} "
+                "(`waymark sources set NAME` makes one)"
+            )
         return found
 
     def _test_source(self, of: Source) -> Source:

@@ -56,6 +56,10 @@ class Folder(Struct, frozen=True):
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
+class InUseError(InvalidError):
+    """Another process holds the folder."""
+
+
 class FolderLock:
     """An exclusive lock on a data folder; the kernel lets go of it when the process ends.
 
@@ -63,25 +67,33 @@ class FolderLock:
     """
 
     def __init__(self, folder: Folder, *, moving: bool = False) -> None:
-        """Take the lock; raise ``InvalidError`` naming the folder and the owner's process id.
+        """Take the lock; raise ``InUseError`` naming the folder and the owner's process id.
 
+        ``InvalidError`` says why the folder cannot be used at all.
         A folder that has moved takes nobody any more but the move itself (``moving``): what it took
         in would be missing where it moved to.
         """
-        folder.make()
-        if folder.moving.exists() and not moving:
+        try:
+            folder.make()
+            has_moved = folder.moving.exists()
+            self._file = folder.lock.open("a+")
+        except OSError as error:
+            raise InvalidError(
+                f"data folder {folder.root} (WAYMARK_DATA) cannot be used: {error.strerror}"
+            ) from error
+        if has_moved and not moving:
+            self._file.close()
             raise InvalidError(
                 f"data folder {folder.root} has moved to Kafka and ClickHouse (waymark outgrow): "
                 f"run the parts there; removing {folder.moving} makes it an installation again, as "
                 "of the move"
             )
-        self._file = folder.lock.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = _owner(folder.lock)
             self._file.close()
-            raise InvalidError(
+            raise InUseError(
                 f"data folder {folder.root} is in use by process {owner}: "
                 f"stop that one first, or give this one another folder (WAYMARK_DATA)"
             ) from None

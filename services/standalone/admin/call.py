@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-from services.common.errors import FatalError, InvalidError
+from services.common.errors import FatalError
 from services.common.ports import Progress, nothing
 from services.common.settings import Settings
 from services.standalone import control
@@ -13,11 +13,14 @@ from services.standalone.admin import unopened
 from services.standalone.admin.commands import all_commands
 from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command, Registry, find
-from services.standalone.folder import Folder, FolderLock
+from services.standalone.folder import Folder, FolderLock, InUseError
 from services.standalone.parts import Parts, open_parts
 
 STARTING_SECONDS = 15.0
 """How long a process that has the folder may take until it listens."""
+
+NOBODY = (FileNotFoundError, ConnectionRefusedError, NotADirectoryError, PermissionError)
+"""What the socket of a folder says on which no process runs, or none that can be asked."""
 
 
 def call(
@@ -30,11 +33,11 @@ def call(
     folder = Folder(settings.data)
     until = time.monotonic() + STARTING_SECONDS
     while True:
-        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+        with contextlib.suppress(*NOBODY):
             return control.ask(folder.control, name, args or {}, progress)
         try:
             lock = FolderLock(folder)
-        except InvalidError:  # its owner starts, and will listen in a moment
+        except InUseError:  # its owner starts, and will listen in a moment
             if time.monotonic() > until:
                 raise
             time.sleep(0.1)
