@@ -1,0 +1,29 @@
+"""A data folder that is none, or is in use: said in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import InvalidError
+from services.common.settings import load
+from services.standalone.admin.call import call
+from services.standalone.folder import Folder, FolderLock, InUseError
+
+
+@pytest.mark.parametrize("name", ["doctor", "import"])
+def test_a_file_is_no_folder(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("shop")
+    with pytest.raises(InvalidError, match=r"data folder .*file \(WAYMARK_DATA\) cannot be used"):
+        call(load({}, overrides={"data": file}), name)
+
+
+def test_a_folder_under_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("shop")
+    with pytest.raises(InvalidError, match="cannot be used: Not a directory"):
+        FolderLock(Folder(tmp_path / "file" / "data"))
+
+
+def test_a_folder_in_use_is_told_apart(tmp_path: Path) -> None:
+    with FolderLock(Folder(tmp_path)), pytest.raises(InUseError, match="in use by process"):
+        FolderLock(Folder(tmp_path))
