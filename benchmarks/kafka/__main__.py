@@ -1,6 +1,6 @@
 """Figures of the distributed path on a real broker, each beside its peers: ``make bench-kafka``.
 
-    python -m benchmarks.kafka [--events 500000] [SECTION …]
+    python -m benchmarks.kafka [--events 500000] [--visits 2000000] [SECTION …]
 
 It starts its own broker, runs the sections named (all, if none is) and prints one table at the end.
 Nothing is asserted. "per CPU-s" = events per CPU-second of the process measured, all its threads
@@ -40,7 +40,8 @@ def main() -> int:
     """Read the arguments, run, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--events", type=int, default=500_000, help="up to 2000000")
+    parser.add_argument("--events", type=int, default=500_000, help="of the shop, in most sections")
+    parser.add_argument("--visits", type=int, default=2_000_000, help="events the engines are fed")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each load on ingest")
     parser.add_argument("--bootstrap", default="", help="a broker that runs already")
     asked = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="bench-kafka-") as folder,
         broker(Path(folder), asked.bootstrap) as bootstrap,
     ):
-        bench = Bench(bootstrap, Path(folder), CACHE, asked.events, asked.seconds)
+        bench = Bench(bootstrap, Path(folder), CACHE, asked.events, asked.visits, asked.seconds)
         _run(bench, asked.sections or list(SECTIONS))
     return 0
 

@@ -17,12 +17,16 @@ SINGLE, BATCHED = "single", "batched"
 
 
 class Bench(Struct):
-    """One run: its broker, a folder of its own, the events asked for, and the rows so far."""
+    """One run: its broker, a folder of its own, how much is asked for, and the rows so far.
+
+    ``events`` are a shop's, ``visited`` those that every engine of *state* is fed.
+    """
 
     bootstrap: str
     folder: Path
     cache: Path
     events: int
+    visited: int
     seconds: float
     partitions: int = PARTITIONS
     rows: list[Row] = field(default_factory=list)
@@ -31,12 +35,12 @@ class Bench(Struct):
     def visits(self) -> Fed:
         """Feed the small state's topics once, for whoever asks first; return what they hold."""
         if self.fed is None:
-            say(f"writing {self.events:,} events, once singly and once in batches")
+            say(f"writing {self.visited:,} events, once singly and once in batches")
             for prefix in (SINGLE, BATCHED):
                 asyncio.run(ensure_topics(self.settings(prefix), ["events", "states"]))
             self.fed = asyncio.run(
                 feed(
-                    self.bootstrap, f"{SINGLE}.events", f"{BATCHED}.events", self.events, PARTITIONS
+                    self.bootstrap, f"{SINGLE}.events", f"{BATCHED}.events", self.visited, PARTITIONS
                 )
             )
         return self.fed

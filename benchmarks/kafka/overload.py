@@ -22,7 +22,7 @@ from benchmarks.kafka.rows import Row
 PREFIX = "overload"
 READY = 20_000
 FLAT = 64
-CROWD = 2_000
+CROWD = 10_000
 """Connections, each with one request under way at most, as a browser or an SDK has."""
 ASKED = "p99 of the accepted < 1,000 ms"
 

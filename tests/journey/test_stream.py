@@ -24,7 +24,10 @@ WAIT = 60.0
 
 
 class Reader:
-    """A client that keeps what a stream gives: places in order, and data beside them."""
+    """A client that keeps what a stream gives: places in order, and data beside them.
+
+    It follows the stages alone: what else a visit tells comes by the time its end settles.
+    """
 
     def __init__(self, of: Installation, last_id: str = "", **parameters: Any) -> None:
         self.items: list[tuple[str, dict[str, Any] | None]] = []
@@ -34,7 +37,7 @@ class Reader:
             self._http.build_request(
                 "GET",
                 f"{of.reads.url}/v1/signals/stream",
-                params={"source": "desk", **parameters},
+                params={"source": "desk", "kind": "stage_entered", **parameters},
                 headers=headers,
             ),
             stream=True,
@@ -91,7 +94,7 @@ def visit(of: Installation, visitor: str) -> None:
 
 
 def stored(of: Installation, visitor: str) -> set[tuple[str, str]]:
-    rows = of.rows("/v1/signals", source="desk", visitor_id=visitor)
+    rows = of.rows("/v1/signals", source="desk", visitor_id=visitor, kind="stage_entered")
     return {(row["signal_id"], row["kind"]) for row in rows}
 
 
