@@ -51,6 +51,14 @@ class Folder(Struct, frozen=True):
         """The mark of a folder that has moved, or begun to, to Kafka and a ClickHouse server."""
         return self.root / "outgrown.json"
 
+    def begun(self) -> bool:
+        """Tell whether Waymark has been at work here; raises ``OSError`` where nobody can tell."""
+        try:
+            found = set(self.root.iterdir())
+        except FileNotFoundError:
+            return False
+        return not found.isdisjoint((self.lock, self.log, self.state, self.catalog))
+
     def make(self) -> None:
         """Make the folder, readable by its owner alone: it holds shoppers' data."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -66,14 +74,20 @@ class FolderLock:
     The engine of storage refuses a second process too, but only with words nobody understands.
     """
 
-    def __init__(self, folder: Folder, *, moving: bool = False) -> None:
+    def __init__(self, folder: Folder, *, moving: bool = False, begins: bool = True) -> None:
         """Take the lock; raise ``InUseError`` naming the folder and the owner's process id.
 
-        ``InvalidError`` says why the folder cannot be used at all.
+        ``InvalidError`` says why the folder cannot be used at all, or, unless this ``begins`` an
+        installation, that there is none: a mistyped name makes nothing.
         A folder that has moved takes nobody any more but the move itself (``moving``): what it took
         in would be missing where it moved to.
         """
         try:
+            if not (begins or folder.begun()):
+                raise InvalidError(
+                    f"there is no data folder at {folder.root} (WAYMARK_DATA): `waymark run` makes "
+                    "one, or name another with --data"
+                )
             folder.make()
             has_moved = folder.moving.exists()
             self._file = folder.lock.open("a+")

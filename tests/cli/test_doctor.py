@@ -20,6 +20,7 @@ def wrong(done: Done) -> dict[str, Any]:
     ("file", "name"), [("log.db", "log"), ("state.db", "state"), ("catalog.db", "catalog")]
 )
 def test_a_damaged_file_is_named_with_what_to_do(still: Shop, file: str, name: str) -> None:
+    assert still("sources", "set", "shop").status == 0
     assert still("doctor", "--json").json()["well"] is True
     path = still.data / f"{name}.db"
     for more in ("", "-wal", "-shm"):
@@ -34,6 +35,7 @@ def test_a_damaged_file_is_named_with_what_to_do(still: Shop, file: str, name: s
 
 
 def test_a_policy_that_cannot_be_read_is_named(still: Shop, tmp_path: Path) -> None:
+    assert still("sources", "set", "shop").status == 0
     policy = tmp_path / "policy.toml"
     policy.write_text("[session]\ngap_ms = 0\n")
     found = wrong(still("doctor", "--json", WAYMARK_POLICY=str(policy)))

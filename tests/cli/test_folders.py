@@ -1,4 +1,4 @@
-"""A data folder that is none, or is in use: said in one sentence."""
+"""A data folder that is none, is not there, or is in use: said in one sentence."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from services.common.errors import InvalidError
 from services.common.settings import load
 from services.standalone.admin.call import call
+from services.standalone.admin.commands import all_commands
 from services.standalone.folder import Folder, FolderLock, InUseError
 
 
@@ -16,6 +17,25 @@ def test_a_file_is_no_folder(name: str, tmp_path: Path) -> None:
     file.write_text("shop")
     with pytest.raises(InvalidError, match=r"data folder .*file \(WAYMARK_DATA\) cannot be used"):
         call(load({}, overrides={"data": file}), name)
+
+
+BEGINNING = {"import", "keys.create", "migrate", "sources.set"}
+"""What a shop may do before its first ``waymark run``."""
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("name", sorted(all_commands().keys() - BEGINNING))
+def test_a_command_makes_nothing_of_a_mistyped_name(
+    name: str, tmp_path: Path, *, there: bool
+) -> None:
+    folder = tmp_path / "mistyped"
+    if there:
+        folder.mkdir()
+        (folder / "notes.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InvalidError, match=r"no data folder at .*mistyped \(WAYMARK_DATA\)"):
+        call(load({}, overrides={"data": folder}), name)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_folder_under_a_file_cannot_be_made(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def call(
         with contextlib.suppress(*NOBODY):
             return control.ask(folder.control, name, args or {}, progress)
         try:
-            lock = FolderLock(folder)
+            lock = FolderLock(folder, begins=find(all_commands(), name).begins)
         except InUseError:  # its owner starts, and will listen in a moment
             if time.monotonic() > until:
                 raise

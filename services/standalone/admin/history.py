@@ -213,7 +213,7 @@ def write_rows(context: Installation, table: str, lines: list[bytes]) -> None:
 
 
 COMMANDS = {
-    "import": Command(import_file),
+    "import": Command(import_file, begins=True),
     "rebuild": Command(rebuild_source),
     "policy.try": Command(try_policy),
 }

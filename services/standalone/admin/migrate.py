@@ -13,4 +13,4 @@ def run(context: AdminContext, _args: dict[str, Any]) -> dict[str, Any]:
     return {"applied": fresh, "present": sorted(applied(context.storage))}
 
 
-COMMANDS = {"migrate": Command(run)}
+COMMANDS = {"migrate": Command(run, begins=True)}

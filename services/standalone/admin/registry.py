@@ -20,10 +20,12 @@ class Command(Struct, frozen=True):
     """A handler and how it may run.
 
     ``alone``: no two such commands run at once, since they change what the other reads.
+    ``begins``: it may be the first on a folder; the others refuse a folder that is not there.
     """
 
     handler: Handler
     alone: bool = True
+    begins: bool = False
 
 
 Registry = Mapping[str, Command]

@@ -116,8 +116,8 @@ def _shown(row: Key | Token, kind: str) -> dict[str, Any]:
 
 COMMANDS = {
     "sources.ls": Command(list_sources, alone=False),
-    "sources.set": Command(set_source),
+    "sources.set": Command(set_source, begins=True),
     "keys.ls": Command(list_keys, alone=False),
-    "keys.create": Command(create_key),
+    "keys.create": Command(create_key, begins=True),
     "keys.revoke": Command(revoke_key),
 }
