@@ -28,9 +28,10 @@ Code = Literal[
 BodyCode = Literal["invalid_body", "too_large"]
 """Every reason for which a whole body is refused."""
 
-WarningCode = Literal["not_idempotent", "unknown_field"]
-"""What is told of an accepted item: ``not_idempotent``: sent again, it would count twice;
-``unknown_field`` (dry runs alone): a name that no field has, kept among the properties."""
+WarningCode = Literal["not_idempotent", "unknown_field", "unknown_type"]
+"""What is told of an accepted item: ``not_idempotent``: sent again, it would count twice; in dry
+runs alone ``unknown_field``: a name that no field has, kept among the properties, and
+``unknown_type``: a type that Waymark has no rules for, taken as ``custom``."""
 
 SHOWN = 80
 """So many characters of a wrong value are repeated in a message."""

@@ -30,7 +30,8 @@ class LivePreview:
     async def __call__(self, source: str, events: Sequence[Event]) -> list[dict[str, Any]]:
         """Return one object an event, in order: ``stage``, ``session``, ``cart``, ``signals``.
 
-        ``session`` and ``cart`` hold ``before`` and ``after``. Raises ``MovingError`` where the
+        ``session`` and ``cart`` hold ``before`` and ``after``; ``late`` and ``duplicate`` say why
+        nothing would come of it. Raises ``MovingError`` where the
         fold does not answer.
         """
         rules = self._rules(source)
@@ -56,6 +57,7 @@ def _shape(one: dict[str, Any], event: Event, rules: SourceRules) -> dict[str, A
         "session": {"before": _session(before), "after": _session(after)},
         "cart": {"before": _cart(before), "after": _cart(after)},
         "late": one["late"],
+        "duplicate": one["duplicate"],
         "signals": one["signals"],
     }
 

@@ -200,6 +200,33 @@ def test_a_preview_of_an_event_before_the_frontier_is_late() -> None:
     assert told["signals"] == []
 
 
+def test_a_preview_of_an_event_that_was_admitted_is_a_duplicate_and_would_do_nothing() -> None:
+    stream = Stream()
+    stream.send(0, event("page_view", 0, "rest"))
+    stream.quiet(SECOND, MINUTE)
+    at = 2 * MINUTE
+    stream.send(at, event("page_view", -1, "late"), event("page_view", at, "waits"))
+    state = stream.partition.live_state("shop", "v")
+    assert state is not None
+    asked = [event("page_view", at + 1, name) for name in ("rest", "late", "waits", "new")]
+    states = MemoryStates()
+    states.kept[b"shop\x1fv"] = state
+    told = preview(asked, RULES, states)
+    assert [one["duplicate"] for one in told] == [True, True, True, False]
+    assert not any(one["late"] for one in told)
+    assert [one["before"] == one["after"] for one in told] == [True, True, True, False]
+    assert told[0]["signals"] == []
+    assert told[0]["before"]["open_session"]["page_views"] == 2
+
+
+def test_a_preview_of_an_event_twice_tells_the_second_as_a_duplicate() -> None:
+    first, again = preview([event("cart_add", 0), event("cart_add", 0)], RULES, MemoryStates())
+    assert (first["duplicate"], again["duplicate"]) == (False, True)
+    assert first["signals"]
+    assert again["signals"] == []
+    assert first["after"] == again["before"] == again["after"]
+
+
 def test_a_preview_of_an_unknown_visitor_begins_with_nothing() -> None:
     told = preview([event("page_view", 0), event("page_view", HOUR, "b")], RULES, MemoryStates())
     assert told[0]["before"] is None

@@ -292,6 +292,25 @@ async def test_a_dry_run_tells_fields_that_no_event_has(
     assert "warnings" not in (await client.post("/v1/events", json=odd)).json()
 
 
+async def test_a_dry_run_tells_a_type_that_is_not_known_and_which_is_close(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    types = ["product_veiw", "Page_View", "newsletter", "custom", "page_view"]
+    body = [VIEW | {"type": name, "event_id": name} for name in types]
+    told = (await client.post("/v1/events?dry_run=true", json=body)).json()
+    found = [(one["event_id"], one["code"], one["message"]) for one in told["warnings"]]
+    assert [(name, code) for name, code, _ in found] == [
+        (name, "unknown_type") for name in types[:3]
+    ]
+    assert "'product_veiw'" in found[0][2]
+    assert found[0][2].endswith("did you mean 'product_view'?")
+    assert found[1][2].endswith("did you mean 'page_view'?")
+    assert "mean" not in found[2][2]
+    assert told["accepted"] == len(types)
+    assert told["events"][0]["event"]["type"] == "custom"
+    assert "warnings" not in (await client.post("/v1/events", json=body)).json()
+
+
 async def test_a_dry_run_knows_the_other_names_of_an_events_id(client: httpx.AsyncClient) -> None:
     sent = {"type": "page_view", "visitor_id": "v-1", "messageId": "m-1", "odd": 1}
     told = (await client.post("/v1/events?dry_run=true", json=sent)).json()

@@ -72,8 +72,12 @@ def test_a_dry_run_tells_what_an_event_would_do_to_the_live_state_and_keeps_noth
     assert first["cart"]["after"]["lines"][0]["quantity"] == 2
     assert in_the_log(ingest.settings) == []
 
-    assert ingest.post(CART).status_code == httpx.codes.OK
+    sent = CART | {"event_id": "sent"}
+    assert ingest.post(sent).status_code == httpx.codes.OK
     eventually(lambda: dry_run(ingest, CART)["cart"]["before"], PATIENCE_SECONDS)
+    again = dry_run(ingest, sent)
+    assert again["duplicate"]
+    assert again["cart"]["after"] == again["cart"]["before"]
     seen = dry_run(ingest, CART)["cart"]
     assert seen["before"]["lines"][0]["quantity"] == 2
     assert seen["after"]["lines"][0]["quantity"] == 4

@@ -487,6 +487,10 @@ async def test_a_dry_run_builds_on_what_still_waits_and_changes_nothing(plant: P
     assert second["cart"]["after"] is None or second["cart"]["after"]["outcome"] == "converted"
     assert {"kind": "converted", "stage": "purchase"} in second["signals"]
     assert await preview("shop", events) == [first, second]
+    assert (first["duplicate"], second["duplicate"]) == (False, False)
+    sent = msgspec.structs.replace(events[0], event_id=f"v-cart_add-{now}")
+    (again,) = await preview("shop", [sent])
+    assert (again["duplicate"], again["late"], again["signals"]) == (True, False, [])
     live = await EngineLive(plant.engine).visitor("shop", "v")
     assert live is not None
     assert live["current_stage"] == "intent"

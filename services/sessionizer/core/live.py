@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import to_builtins
+from msgspec.structs import replace
+from xxhash import xxh3_64_digest
 
 from schemas.event import Event, address_of
 from schemas.rows import CartRow, SignalRow
@@ -19,6 +21,7 @@ from services.sessionizer.core.codec import Codec, Head, State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import Entries, Entry
 from services.sessionizer.core.folding import fold_run, meet
+from services.sessionizer.core.links import holds
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.stages import STAGES
 from services.sessionizer.core.state import MACHINE, OPEN, Session, Visitor
@@ -167,10 +170,13 @@ class Live:
     def encoded(self, source: str, address: str) -> bytes | None:
         """Return the bytes of a state with what waits folded in: what a preview builds on."""
         entry = self._entries.peek(source, address)
-        state = None if entry is None else self.state(entry)
-        if state is None or (state.visitor is None and state.alias is None):
+        if entry is None:
             return None
-        return self._codec.encode(state, Head(0, 0, 0))
+        state = self.state(entry)
+        if state.visitor is None and state.alias is None:
+            return None
+        # With the ids of what waits, so that a preview knows a repeat of any of it.
+        return self._codec.encode(replace(state, hashes=entry.known), Head(0, 0, 0))
 
     def visitors(self, source: str, clock_ms: int) -> dict[str, int]:
         """Return live visitors by current stage, bots, tests and staff left out."""
@@ -203,8 +209,9 @@ def preview(
 
     One object an event in the given order: ``event_id``; ``before`` and ``after``, the live state
     in the API's shape (None for a visitor never seen); ``signals`` (kind, stage) it would emit;
-    ``late`` where it sorts before the frontier and would not be folded. Events of one visitor
-    build on one another; those that wait for their grace are not known here.
+    ``duplicate`` where its id was admitted before, ``late`` where it sorts before the frontier:
+    neither would be folded. Events of one visitor build on one another; of those that wait for
+    their grace only what the states hold is known here.
     """
     codec = Codec()
     known: dict[str, State] = {}
@@ -222,14 +229,19 @@ def _preview_one(
         known[text] = State() if data is None else codec.decode(data, event.source, address)
     state = known[text]
     before = _told(state, rules)
+    digest = xxh3_64_digest(event.event_id.encode())
+    duplicate = holds(state.hashes, digest)
     item: Waiting = (*fold_key(event), event.ts_ms, event)
-    late = item[:3] < state.frontier
+    late = not duplicate and item[:3] < state.frontier
     out = Collector(event.ts_ms)
-    if not late:
+    if not (duplicate or late):
         meet(state, event.source, address)
         fold_run(state, [item], rules, out)
+    if not duplicate:
+        state.hashes += digest
     return {
         "event_id": event.event_id,
+        "duplicate": duplicate,
         "late": late,
         "before": before,
         "after": _told(state, rules),
