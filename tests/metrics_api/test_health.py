@@ -3,7 +3,6 @@
 import json
 import re
 from importlib import resources
-from pathlib import Path
 
 import httpx
 
@@ -102,39 +101,6 @@ async def test_every_read_is_in_the_openapi_document(client: httpx.AsyncClient) 
     assert "cart_outcome" in document["components"]["schemas"]["Session"]["properties"]
     references = set(re.findall(r'"#/components/schemas/(\w+)"', str(document).replace("'", '"')))
     assert references <= set(document["components"]["schemas"])
-
-
-def _named() -> set[tuple[str, str]]:
-    """Return method and path of every endpoint the page of names has, without those not built."""
-    text = Path("docs/api.md").read_text("utf-8")
-    unbuilt = text.partition("**Not built yet**")[2].partition("\n\n")[0]
-    gone = {
-        one
-        for names in re.findall("`(.*?)`", unbuilt, re.DOTALL)
-        for one in re.split(r",\s+", names)
-    }
-    found = re.findall(r"`(?:([A-Z/]+) )?(/v1/[\w{}/-]+)", text)
-    return {
-        (method.lower(), re.sub(r"{\w+}", "{}", path))
-        for methods, path in found
-        for method in (methods or "GET").split("/")
-        if path.split("/")[2] not in gone
-    }
-
-
-async def test_every_endpoint_of_the_page_of_names_is_in_the_openapi_document(
-    client: httpx.AsyncClient,
-) -> None:
-    document = (await client.get("/openapi.json")).json()
-    known = {
-        (method, re.sub(r"{\w+}", "{}", path))
-        for path, operations in document["paths"].items()
-        for method in operations
-    }
-    named = _named() - {("get", "/v1/users/{}")}
-    assert {("post", "/v1/events"), ("get", "/v1/carts/{}"), ("delete", "/v1/visitors/{}")} <= known
-    assert len(named) > 15
-    assert named <= known
 
 
 async def test_the_document_tells_how_events_are_sent(client: httpx.AsyncClient) -> None:
