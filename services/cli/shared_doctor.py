@@ -26,7 +26,6 @@ from services.metrics_api.hops import TopicHops
 from services.sessionizer.directory import Directory
 from services.standalone.admin import queries
 from services.standalone.admin.doctor import (
-    LAG_MS,
     Check,
     Verdict,
     guarded,
@@ -133,8 +132,8 @@ def _pipeline(settings: Settings) -> Check:
         hops = TopicHops(settings)
         try:
             # A worker's place is behind what has settled, so as old as the grace at least.
-            late_ms = policy_of(settings.policy).time.grace_ms + LAG_MS
-            return pipeline_check(await hops.hops(), late_ms, LATE)
+            grace_ms = policy_of(settings.policy).time.grace_ms
+            return pipeline_check(await hops.hops(), LATE, grace_ms)
         finally:
             await hops.close()
 

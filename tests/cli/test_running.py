@@ -211,6 +211,7 @@ def test_doctor_and_migrate_tell_that_all_is_well(shop: Shop) -> None:
     assert (report.status, report.json()["well"]) == (0, True)
     shown = shop("doctor").out
     assert "policy version" in shown
+    assert re.search(rf"^running +ok +yes, process {shop.pid}\b", shown, re.MULTILINE), shown
     for size in (r"log\.db", r"state\.db", r"catalog\.db", "clickhouse"):
         assert re.search(rf"^disk .* {size} [\d.,]+ [KM]iB", shown, re.MULTILINE), shown
     assert re.search(r"^log  .* [\d,]+ records, [\d.]+ [KM]iB in use", shown, re.MULTILINE), shown
