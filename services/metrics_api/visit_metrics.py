@@ -158,7 +158,7 @@ VISIT_METRICS = (
         kind="now",
         always=("stage",),
         definition="Visitors whose last active event is less than 30 minutes before the log's "
-        "clock, by the stage they are in.",
+        "clock, by the stage they are in; `unstaged` where their visit has touched none yet.",
     ),
     Metric(
         name="support_contact_rate",
