@@ -45,8 +45,8 @@ def decisions_page() -> str:
     lines = [
         "# Decisions",
         "",
-        "What was decided and why, one page each. Numbers that are not here were those of drafts that",
-        "were withdrawn; they are not used again.",
+        "What was decided and why, one page each. Numbers that are not here were those of drafts",
+        "that were withdrawn; they are not used again.",
         "",
     ]
     for path in sorted((HERE / "adr").glob("[0-9]*.md")):
