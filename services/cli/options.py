@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.common.errors import InvalidError
-from services.metrics_api.errors import ApiError
-from services.metrics_api.times import parse
+from services.common.times import parse
 
 Data = Annotated[
     str | None, typer.Option(help="Data folder; else WAYMARK_DATA, else ./waymark-data.")
@@ -22,9 +20,4 @@ To = Annotated[str | None, typer.Option("--to", help="RFC 3339, epoch, or now-6h
 
 def time_ms(option: str, text: str | None) -> int | None:
     """Return the epoch milliseconds an option names, None where it was not given."""
-    if text is None:
-        return None
-    try:
-        return parse(option, text, time.time_ns() // 1_000_000)
-    except ApiError as error:
-        raise InvalidError(str(error)) from error
+    return None if text is None else parse(option, text, time.time_ns() // 1_000_000)

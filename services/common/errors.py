@@ -12,6 +12,11 @@ class InvalidError(WaymarkError):
     """The caller gave something that can never work; repeating it is useless."""
 
 
+def invalid(field: str, value: object, why: str) -> InvalidError:
+    """Return the refusal of what a parameter or option was given."""
+    return InvalidError(f"{field} = {str(value)[:200]!r}: {why}")
+
+
 class TooMuchError(WaymarkError):
     """The question costs more than one answer may; asking for less works."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from services.metrics_api.errors import invalid
+from services.common.errors import invalid
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):

@@ -43,11 +43,6 @@ class ApiError(WaymarkError):
         self.headers = headers
 
 
-def invalid(field: str, value: object, why: str) -> ApiError:
-    """Return the refusal of a parameter's value."""
-    return ApiError(400, "invalid_parameter", f"{field} = {str(value)[:200]!r}: {why}")
-
-
 def only_known(request: Request) -> None:
     """Refuse a parameter that an endpoint without any of its own is given.
 

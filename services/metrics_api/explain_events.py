@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from schemas.event import Event
+from services.common.times import LATEST_MS
 from services.metrics_api.parts import Parts
-from services.metrics_api.times import LATEST_MS
 from services.sessionizer.core.batch import Rows, fold_history
 
 EVENT = msgspec.json.Decoder(Event)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.spans import DAY_MS
-from services.metrics_api import times
+from services.common import times
 from services.metrics_api.cursors import Place, decode, mark
 
 STRETCHES_MS = (DAY_MS, 31 * DAY_MS)
@@ -19,7 +19,7 @@ MOST = 1_000
 UNASKED = {"limit", "cursor"}
 
 Rows = list[dict[str, Any]]
-FORMS = "RFC 3339, epoch seconds, epoch milliseconds, or now-6h"
+FORMS = "RFC 3339, epoch seconds, epoch milliseconds, or now-6h (s, m, h, d or w)"
 
 
 class ListQuery(BaseModel):

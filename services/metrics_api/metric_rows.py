@@ -1,7 +1,6 @@
 """The shape of a metric's rows: groups times buckets, values, and what is still undecided."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from schemas.money import exponents
@@ -10,6 +9,7 @@ from services.common.errors import InvalidError
 from services.metrics_api.metric import STAGES, Metric
 from services.metrics_api.metric_query import Filter, MetricQuery
 from services.metrics_api.sums import Group, Sums
+from services.metrics_api.times import rfc3339
 from services.rollups.buckets import Bucket
 
 MAX_ROWS = 200_000
@@ -85,13 +85,6 @@ def kept(filters: Iterable[Filter], dimension: str, value: str) -> bool:
 def count_row(dims: dict[str, str], value: int) -> dict[str, Any]:
     """Return a row of a metric of now: always complete."""
     return {**dims, "value": value, "complete": True}
-
-
-def rfc3339(at_ms: int) -> str:
-    """Return an instant as RFC 3339 in UTC, with milliseconds only where there are any."""
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    text = at.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds")
-    return text.replace("+00:00", "Z")
 
 
 def major(minor: float, currency: str) -> float:

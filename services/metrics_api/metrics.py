@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from services.common import times
 from services.common.answers import json_answer
 from services.common.catalog_rows import Source
+from services.common.errors import invalid
 from services.metrics_api import query as numbers
-from services.metrics_api import scope, times
+from services.metrics_api import scope
 from services.metrics_api.auth import Reader
-from services.metrics_api.errors import invalid, not_found
+from services.metrics_api.errors import not_found
 from services.metrics_api.lists import FORMS
 from services.metrics_api.metric_query import MetricQuery, parse_filter, settling
 from services.metrics_api.parts import Parts, PartsOf

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from services.common.times import LATEST_MS
 from services.metrics_api import scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
 from services.metrics_api.lists import MOST, ListQuery, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Order, shape
-from services.metrics_api.times import LATEST_MS
 
 router = APIRouter(tags=["orders"])
 

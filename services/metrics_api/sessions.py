@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field, field_validator
 
 from services.common.answers import json_answer
+from services.common.times import LATEST_MS
 from services.metrics_api import scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
@@ -18,7 +19,6 @@ from services.metrics_api.lists import ListQuery, newest, span
 from services.metrics_api.orders import resolved
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Session, SessionWhole, shape
-from services.metrics_api.times import LATEST_MS
 
 router = APIRouter(tags=["sessions"])
 

@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.rows import SignalKind
 from services.common.answers import json_answer
+from services.common.errors import invalid
 from services.metrics_api import scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
-from services.metrics_api.errors import invalid, not_found
+from services.metrics_api.errors import not_found
 from services.metrics_api.lists import ListQuery, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Signal, shape

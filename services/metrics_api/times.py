@@ -1,50 +1,6 @@
-"""Times as parameters: RFC 3339, epoch seconds, epoch milliseconds, ``now-6h``; all to epoch ms."""
+"""How answers write moments."""
 
-import re
-from datetime import UTC, datetime, tzinfo
-
-from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
-from services.metrics_api.errors import invalid
-
-UNITS_MS = {"s": 1_000, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 604_800_000}
-MS_FROM = 100_000_000_000
-"""A plain number at or above it is milliseconds: as seconds it would be the year 5138."""
-LATEST_MS = 7_258_118_400_000
-"""The year 2200; a later time is a slip of units, not a question."""
-
-_RELATIVE = re.compile(r"now(?:([+-])(\d{1,9})([smhdw]))?")
-_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
-_LOST_PLUS = re.compile(r" (\d\d:\d\d)$")
-_FORMS = "give RFC 3339 (2026-11-21T10:00:00Z), epoch seconds, epoch milliseconds, or now-6h"
-
-
-def parse(field: str, text: str, now_ms: int, zone: tzinfo = UTC) -> int:
-    """Return the epoch milliseconds a parameter names; one without an offset is in ``zone``.
-
-    Raises a 400 that names the field and the value.
-    """
-    text = text.strip()
-    if found := _RELATIVE.fullmatch(text):
-        moment = _relative(found, now_ms)
-    elif _NUMBER.fullmatch(text):
-        number = float(text)
-        moment = int(number if number >= MS_FROM else number * 1000)
-    else:
-        moment = _rfc3339(field, text, zone)
-    if not 0 <= moment < LATEST_MS:
-        raise invalid(field, text, "a time between 1970 and 2200 is needed")
-    return moment
-
-
-def window(
-    from_: str | None, to: str | None, now_ms: int, zone: tzinfo = UTC
-) -> tuple[int | None, int | None]:
-    """Return the interval [from, to) in epoch ms, None where a side is not given."""
-    start = None if from_ is None else parse("from", from_, now_ms, zone)
-    end = None if to is None else parse("to", to, now_ms, zone)
-    if start is not None and end is not None and start >= end:
-        raise invalid("to", to, f"must be later than from = {from_!r}")
-    return start, end
+from datetime import UTC, datetime
 
 
 def rfc3339(moment_ms: int) -> str:
@@ -52,22 +8,3 @@ def rfc3339(moment_ms: int) -> str:
     moment = datetime.fromtimestamp(moment_ms / 1000, UTC)
     spec = "milliseconds" if moment_ms % 1000 else "seconds"
     return moment.isoformat(timespec=spec).replace("+00:00", "Z")
-
-
-def _relative(found: re.Match[str], now_ms: int) -> int:
-    sign, count, unit = found.groups()
-    if sign is None:
-        return now_ms
-    return now_ms + (1 if sign == "+" else -1) * int(count) * UNITS_MS[unit]
-
-
-def _rfc3339(field: str, text: str, zone: tzinfo) -> int:
-    # A plus sign that was not percent-encoded in a URL arrives as a space.
-    mended = _LOST_PLUS.sub(r"+\1", text)
-    try:
-        moment = datetime.fromisoformat(mended)
-    except ValueError:
-        raise invalid(field, text, _FORMS) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    return round(moment.timestamp() * 1000)

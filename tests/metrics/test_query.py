@@ -14,7 +14,7 @@ from services.metrics_api.metric_query import (
     parse_filter,
     settling,
 )
-from services.metrics_api.metric_rows import grid, major, rfc3339, row_of
+from services.metrics_api.metric_rows import grid, major, row_of
 from services.metrics_api.query import now_rows
 from services.metrics_api.registry import METRICS
 from services.rollups.buckets import Bucket
@@ -159,11 +159,6 @@ def test_more_rows_than_an_answer_may_hold_are_refused() -> None:
 
 def test_money_is_in_major_units_by_currency() -> None:
     assert (major(3579, "EUR"), major(500, "JPY"), major(1234, "KWD")) == (35.79, 500, 1.234)
-
-
-def test_times_are_rfc3339_in_utc() -> None:
-    assert rfc3339(1_795_255_200_000) == "2026-11-21T10:00:00Z"
-    assert rfc3339(1_795_255_200_001) == "2026-11-21T10:00:00.001Z"
 
 
 def test_a_cause_that_every_cart_met_has_nothing_to_compare_with() -> None:
