@@ -82,7 +82,11 @@ def forget(
     if (visitor is None) == (user is None):
         raise InvalidError("name a visitor, or a user with --user (one of the two)")
     result = call("forget", data, source=source, visitor_id=visitor, user_id=user)
-    _tell(result, json=json)
+    if json or result["visitors"]:
+        _tell(result, json=json)
+        return
+    who = f"visitor {visitor!r}" if visitor else f"user {user!r}"
+    say.out(f"nothing was found of {who}{f' of source {source}' if source else ''}")
 
 
 def migrate(data: Data = None, json: Json = False) -> None:

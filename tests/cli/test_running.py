@@ -182,6 +182,13 @@ def test_who_is_forgotten_is_gone_and_starts_fresh(shop: Shop) -> None:
     assert len(shop.rows("events", source="shop", visitor_id="stays")) == 1
 
 
+def test_that_nobody_was_found_is_said_and_no_error(shop: Shop) -> None:
+    for who, words in ((("nobody",), "visitor 'nobody'"), (("--user", "none"), "user 'none'")):
+        done = shop("forget", *who, "--source", "shop")
+        assert (done.status, done.out) == (0, f"nothing was found of {words} of source shop\n")
+    assert not any(shop("forget", "nobody", "--source", "shop", "--json").json().values())
+
+
 def test_deleting_a_visitor_over_http_is_the_same_command(shop: Shop) -> None:
     token = shop("keys", "create", "--kind", "read", "--json").json()["secret"]
     shop.post(view("deleted", now_ms()))

@@ -186,3 +186,5 @@ async def test_a_person_is_forgotten_by_workers_and_storage_and_says_nothing_mor
     for table in ("events", "sessions", "carts", "signals", "orders", "event_flags"):
         left = shop.rows(f"SELECT DISTINCT visitor_id FROM {table} WHERE source = 'left'")
         assert left in ([], [["other"]]), table
+    again = await shop.call("forget", source="left", user_id="u")
+    assert not any(again.values()), again

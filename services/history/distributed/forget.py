@@ -29,7 +29,10 @@ from services.loader.erase import erase, visitors_of
 def forget(
     link: Link, storage: Storage, clock: Clock, source: str, *, visitor_id: str, user_id: str
 ) -> dict[str, int]:
-    """Erase one visitor, or one user with all its visitors; return how much went, by place."""
+    """Erase one visitor, or one user with all its visitors; return how much went, by place.
+
+    All are 0 where nothing was found of the person.
+    """
     if bool(visitor_id) == bool(user_id):
         raise InvalidError(f"visitor_id = {visitor_id!r}, user_id = {user_id!r}: name exactly one")
     link.settle()
@@ -46,6 +49,8 @@ def forget(
         link.read_on()
     link.settle()
     went = erase(storage, source, visitor_id=visitor_id, user_id=user_id)
+    if not (shared or any(went.values())):
+        return {"visitors": 0, "states": 0, **went}
     return {"visitors": len(visitors), "states": len(own) + len(shared), **went}
 
 

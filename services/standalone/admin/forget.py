@@ -35,7 +35,10 @@ READ_BYTES = 4 << 20
 
 
 def forget(context: AdminContext, args: dict[str, Any]) -> dict[str, int]:
-    """Erase ``visitor_id`` or ``user_id`` of ``source``; return how much went, by place."""
+    """Erase ``visitor_id`` or ``user_id`` of ``source``; return how much went, by place.
+
+    All are 0 where nothing was found of the person.
+    """
     source = source_named(context, args).name
     visitor_id, user_id = optional(args, "visitor_id", str), optional(args, "user_id", str)
     who = {"visitor_id": visitor_id or "", "user_id": user_id or ""}
@@ -51,7 +54,8 @@ def forget(context: AdminContext, args: dict[str, Any]) -> dict[str, int]:
         with context.paused():
             context.states.go_on_in(fresh, moved)
     context.progress(3, 4, "forget: storage")
-    return {"visitors": len(person.visitors), **went, **erase(context.storage, source, **who)}
+    went |= erase(context.storage, source, **who)
+    return {"visitors": len(person.visitors) if any(went.values()) else 0, **went}
 
 
 def _strike(
