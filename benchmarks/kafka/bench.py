@@ -40,7 +40,11 @@ class Bench(Struct):
                 asyncio.run(ensure_topics(self.settings(prefix), ["events", "states"]))
             self.fed = asyncio.run(
                 feed(
-                    self.bootstrap, f"{SINGLE}.events", f"{BATCHED}.events", self.visited, PARTITIONS
+                    self.bootstrap,
+                    f"{SINGLE}.events",
+                    f"{BATCHED}.events",
+                    self.visited,
+                    PARTITIONS,
                 )
             )
         return self.fed

@@ -8,7 +8,6 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import msgspec
 import uvloop
@@ -18,10 +17,11 @@ from benchmarks.kafka.visit import GAP_MS, STAGES, Marks, arguments
 from services.common.fatal import die
 from services.common.garbage import collect_seldom
 from services.common.metrics import Metrics
-from services.common.ports import Changes, LogRecord, PartitionMeta
+from services.common.ports import Changes, LogRecord, PartitionMeta, StateReader
 from services.common.settings import Settings, load
 from services.sessionizer.app import COMMIT_SECONDS, make_app
 from services.sessionizer.core.admission import Poison
+from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import SourceRules, Time
 from services.sessionizer.effects import Effects
 from services.sessionizer.owner import Owner
@@ -30,9 +30,6 @@ from services.sessionizer.restore import Restored
 from services.sessionizer.run import DRAIN_SECONDS
 from services.sessionizer.states import States
 from services.sessionizer.tally import Tally
-
-if TYPE_CHECKING:
-    from services.sessionizer.core.partition import Partition
 
 
 class Line(Struct, gc=False):
@@ -66,22 +63,29 @@ class Visit(Struct, array_like=True, gc=False):
         self.stage = max(self.stage, STAGES.get(kind, 0))
 
 
-class VisitFold:
-    """Stands where the fold of a partition stands: records in, changes out."""
+class VisitFold(Partition):
+    """A partition in which only the small state is folded, and no time is waited for.
 
-    def __init__(self, states: States, partitions: int, marks: Marks) -> None:
-        self._states, self._partitions, self._marks = states, partitions, marks
+    Made of the engine's own class, without states: what the worker asks beyond records in and
+    changes out is answered for a partition where nothing is due.
+    """
+
+    def __init__(self, states: StateReader, partitions: int, marks: Marks) -> None:
+        meta = PartitionMeta(applied=-1, partitions=partitions)
+        super().__init__(lambda _source: SourceRules(), States(), meta)
+        self._states, self._marks = states, marks
         self._lines = msgspec.json.Decoder(Line)
-        self._decode = msgspec.msgpack.Decoder(Visit).decode
-        self._encode = msgspec.msgpack.Encoder().encode
+        self._to_visit = msgspec.msgpack.Decoder(Visit).decode
+        self._to_bytes = msgspec.msgpack.Encoder().encode
         self._open: dict[str, Visit] = {}
-        self._taken: dict[str, Visit] = {}
-        self._last, self._clock_ms, self._events, self._storing = -1, 0, 0, 0
+        self._leaving: dict[str, Visit] = {}
+        self._events, self._storing = 0, 0
         self.stored = 0
 
-    def apply(self, record: LogRecord) -> list[Poison]:
-        """Apply the next record."""
-        self._last, self._clock_ms = record.offset, max(self._clock_ms, record.append_ms)
+    def apply(self, record: LogRecord, most: int | None = None) -> list[Poison]:  # noqa: ARG002
+        """Apply the next record; nothing is ever due."""
+        self._last = record.offset
+        self._clock.move(record.append_ms)
         lines = self._lines.decode_lines(record.body)
         for line in lines:
             key = f"{line.source}\x1f{line.visitor_id}"
@@ -92,26 +96,25 @@ class VisitFold:
         return []
 
     def _find(self, key: str) -> Visit:
-        visit = self._taken.get(key)
+        visit = self._leaving.get(key)
         if visit is None:
             data = self._states.get(key.encode())
-            visit = Visit() if data is None else self._decode(data)
+            visit = Visit() if data is None else self._to_visit(data)
         self._open[key] = visit
         return visit
 
     def take(self) -> Changes:
         """Return what changed since the last take."""
         states: dict[bytes, bytes | None] = {
-            key.encode(): self._encode(visit) for key, visit in self._open.items()
+            key.encode(): self._to_bytes(visit) for key, visit in self._open.items()
         }
-        self._taken, self._open = self._open, {}
+        self._leaving, self._open = self._open, {}
         self._storing = self._events
-        meta = PartitionMeta(self._last, self._clock_ms, 0, self._last, self._partitions)
-        return Changes(meta, states, {}, [])
+        return Changes(self._meta(), states, {}, [])
 
     def committed(self) -> None:
         """Let go of what is stored."""
-        self._taken = {}
+        self._leaving = {}
         self.stored = self._storing
 
 
@@ -129,7 +132,7 @@ class VisitOwners(Owners):
         owner = super()._own(number, found, effects, end)
         fold = VisitFold(owner.states, self._partitions, self._marks)
         self.folds.append(fold)
-        owner.fold = cast("Partition", fold)
+        owner.fold = fold
         return owner
 
 

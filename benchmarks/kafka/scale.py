@@ -3,9 +3,10 @@
 How much faster two are by the wall needs as many free cores as all parts together keep busy; what
 two cost more than one does not.
 
-Of ingest, each of the two gets what the one gets. What a request to a broker costs is shared by
-fewer events where a process sees less: that is the price of a lower load, whoever takes the rest.
-How many events a batch held is told on the way, so that one sees whether the loads were alike.
+Each of the two gets what the one gets. What a request to a broker costs, and what a process does
+once or each second, is shared by fewer events where it sees less: that is the price of a lower
+load, whoever takes the rest. Of ingest, how many events a batch held is told on the way, so that
+one sees whether the loads were alike.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ RATE = 150.0
 """Requests of 100 events a second for each process: what two and a busy machine can take."""
 BATCHES = "waymark_log_append_seconds_count"
 MOST = 200_000
+"""Events of a shop for each worker."""
 SETTLE_SECONDS = 60.0
 ROUNDS = 3
 
@@ -89,7 +91,7 @@ def _fold(bench: Bench, count: int, prefix: str) -> float:
         # The second one's coming moves half of all.
         until_owned(some, bench.partitions, SETTLE_SECONDS)
         before = _cpu(some)
-        events = min(bench.events, MOST)
+        events = min(bench.events, MOST) * count
         log = asyncio.run(write(bench, prefix, events))
         wait_applied(some, log.records - bench.partitions)
         return (_cpu(some) - before) / events
