@@ -1,5 +1,7 @@
 """What ``waymark run`` prints once it listens: where everything is, and a line that works."""
 
+import shlex
+
 from services.common.catalog_rows import FirstStart
 from services.common.settings import Settings
 
@@ -25,7 +27,7 @@ def welcome(settings: Settings, url: str, first: FirstStart | None, *, open_read
         lines.append(f"  read token: {first.read_token}")
     if first:
         lines += ["  They are kept hashed and never shown again; `waymark keys` makes others.", ""]
-    lines += _try_it(url, key) if key else ["  `waymark keys create SOURCE` makes a write key.", ""]
+    lines += _try_it(url, key) if key else _try_with_yours(settings, url)
     return "\n".join(lines)
 
 
@@ -39,6 +41,15 @@ def _reads(*, open_reads: bool) -> str:
 
 def _try_it(url: str, key: str) -> list[str]:
     return ["Try it:", f"  {curl(url, key)}", ""]
+
+
+def _try_with_yours(settings: Settings, url: str) -> list[str]:
+    return [
+        "Try it with your write key; a new one is made by",
+        f"  waymark keys create SOURCE --data {shlex.quote(str(settings.data))}",
+        f"  {curl(url, 'YOUR_WRITE_KEY')}",
+        "",
+    ]
 
 
 def curl(url: str, key: str) -> str:

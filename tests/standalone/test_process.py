@@ -74,7 +74,11 @@ def test_the_first_start_prints_a_line_that_works_as_pasted(make: Make) -> None:
     assert live["current_stage"] == "discovery"
     assert waymark.stop() == 0
     waymark.start()
-    assert waymark.text().count("wk_") == 2, "a later start shows no secret again"
+    again = waymark.text()
+    assert again.count("wk_") == 2, "a later start shows no secret again"
+    assert f"waymark keys create SOURCE --data {waymark.data}" in again
+    (line,) = (one for one in again.splitlines() if "Bearer YOUR_WRITE_KEY" in one)
+    assert shlex.split(line)[0] == "curl"
 
 
 @pytest.mark.timeout(180)
