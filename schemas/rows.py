@@ -6,17 +6,18 @@ the newest row of an id is the truth; ``deleted`` takes an id back (rebuild, era
 Money is integer minor units of ``currency``.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
 from schemas.event import Product
 
 Stage = Literal["discovery", "interest", "intent", "purchase", "engagement"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 Outcome = Literal["open", "abandoned", "recovered", "lost", "emptied", "converted"]
 UNRESOLVED: frozenset[Outcome] = frozenset({"open", "abandoned"})
 """Outcomes of a cart that may yet end; all others are how it ended."""
-SignalKind = Literal[
+JourneyKind = Literal[
     "stage_entered",
     "bounce",
     "browse_abandoned",
@@ -26,20 +27,6 @@ SignalKind = Literal[
     "cart_lost",
     "cart_emptied",
     "converted",
-    "slow_page",
-    "unexpected_cost",
-    "form_struggle",
-    "error",
-    "coupon_denied",
-    "rage_click",
-    "dead_click",
-    "u_turn",
-    "loop",
-    "payment_failed",
-    "out_of_stock",
-    "search_no_results",
-    "account_wall",
-    "support_sought",
 ]
 Friction = Literal[
     "slow_page",
@@ -57,6 +44,8 @@ Friction = Literal[
     "account_wall",
     "support_sought",
 ]
+SignalKind = Literal[JourneyKind, Friction]
+"""Every signal: a step of the journey, or a friction met on it."""
 OrderRowKind = Literal["order", "refund", "cancel"]
 FlagKind = Literal["late", "late_order", "stateless", "shared_alias", "busy"]
 

@@ -7,9 +7,10 @@ import msgspec
 
 from schemas.event import Event
 from schemas.money import to_text
+from schemas.rows import STAGES
 from services.ingest.intake import Batch
 from services.sessionizer.core.policy import Policy
-from services.sessionizer.core.stages import STAGES, UNSTAGED, stage_of
+from services.sessionizer.core.stages import UNSTAGED, stage_of
 
 AMOUNTS = ("value", "shipping", "tax", "discount")
 MONEY = frozenset({*AMOUNTS, "abandoned_value", "price"})

@@ -9,8 +9,6 @@ from services.rollups.facts import FACTS, Fact
 Kind = Literal["count", "rate", "sum", "mean", "quantile", "now"]
 Unit = Literal["count", "share", "ms", "pages", "days", "money"]
 
-STAGES = ("discovery", "interest", "intent", "purchase", "engagement")
-
 
 class Metric(Struct, frozen=True, kw_only=True):
     """One metric.

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from schemas.money import exponents
+from schemas.rows import STAGES
 from schemas.spans import DAY_MS
 from services.common.errors import InvalidError
-from services.metrics_api.metric import STAGES, Metric
+from services.metrics_api.metric import Metric
 from services.metrics_api.metric_query import Filter, MetricQuery
 from services.metrics_api.sums import Group, Sums
 from services.metrics_api.times import rfc3339

@@ -7,11 +7,12 @@ they cannot take.
 
 from msgspec.structs import replace
 
+from schemas.rows import STAGES
 from services.common.asking import Asking, Rows, answered
 from services.common.errors import InvalidError
 from services.common.ports import LiveView, Storage
 from services.metrics_api.causes import cause_rows
-from services.metrics_api.metric import STAGES, Metric
+from services.metrics_api.metric import Metric
 from services.metrics_api.metric_query import Filter, MetricQuery, metric_of
 from services.metrics_api.metric_rows import count_row, grid, kept, pivoted, row_of
 from services.metrics_api.sums import asked, sums, taken_off

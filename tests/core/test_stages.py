@@ -2,8 +2,9 @@
 
 import pytest
 
+from schemas.rows import STAGES
 from services.sessionizer.core.policy import PathStage, Policy, SourceRules
-from services.sessionizer.core.stages import STAGES, diagram
+from services.sessionizer.core.stages import diagram
 from tests.core.shopper import DAY, HOUR, Shopper
 
 STAGE_OF = {

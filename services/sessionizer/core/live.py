@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from xxhash import xxh3_64_digest
 
 from schemas.event import Event, address_of
-from schemas.rows import CartRow, SignalRow
+from schemas.rows import STAGES, CartRow, SignalRow
 from schemas.spans import MINUTE_MS
 from services.common.ports import StateReader
 from services.sessionizer.core import visitor as machine
@@ -23,7 +23,6 @@ from services.sessionizer.core.entries import Entries, Entry
 from services.sessionizer.core.folding import fold_run, meet
 from services.sessionizer.core.links import holds
 from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.stages import STAGES
 from services.sessionizer.core.state import MACHINE, OPEN, Session, Visitor
 
 LIVE_MS = 30 * MINUTE_MS

@@ -7,12 +7,12 @@ from msgspec import defstruct
 from msgspec.structs import fields
 
 from schemas.event import Product, Utm
-from schemas.rows import CartRow, OrderRow, PageVisit, Row, SessionRow, SignalRow
+from schemas.rows import STAGES, CartRow, OrderRow, PageVisit, Row, SessionRow, SignalRow
 from services.sessionizer.core.causes import causes_of_cart
 from services.sessionizer.core.lines import value_of
 from services.sessionizer.core.out import Versions
 from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.stages import ENGAGEMENT, STAGES, furthest, stage_name
+from services.sessionizer.core.stages import ENGAGEMENT, furthest, stage_name
 from services.sessionizer.core.state import (
     ABANDONED,
     CHECKOUT,

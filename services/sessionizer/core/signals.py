@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from schemas import ids
 from schemas.event import Event
-from schemas.rows import SignalKind, SignalRow
+from schemas.rows import STAGES, SignalKind, SignalRow
 from services.sessionizer.core.causes import causes_of_cart
 from services.sessionizer.core.lines import value_of
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.rows import head, products, signal_of
-from services.sessionizer.core.stages import STAGES, furthest, stage_name
+from services.sessionizer.core.stages import furthest, stage_name
 from services.sessionizer.core.state import FRICTIONS, Cart, Session, Visitor, text
 
 CartSignal = Literal[

@@ -9,10 +9,9 @@ from functools import lru_cache
 from itertools import pairwise
 
 from schemas.event import Event
-from schemas.rows import Stage
+from schemas.rows import STAGES
 from services.sessionizer.core.policy import PathStage, Policy
 
-STAGES: tuple[Stage, ...] = ("discovery", "interest", "intent", "purchase", "engagement")
 PLACE: dict[str | None, int] = {stage: place for place, stage in enumerate(STAGES)} | {None: -1}
 UNSTAGED = -1
 PURCHASE = PLACE["purchase"]

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from schemas.event import Event
-from schemas.rows import CartRow
+from schemas.rows import STAGES, CartRow
 from services.sessionizer.core import carts, sessions, signals
 from services.sessionizer.core.activity import UNSURE, is_active, is_foreign
 from services.sessionizer.core.deadlines import advance, forget_if_idle, upcoming
@@ -22,7 +22,7 @@ from services.sessionizer.core.orders import foreign_purchase
 from services.sessionizer.core.out import Out
 from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.rows import cart_row, session_row
-from services.sessionizer.core.stages import ENGAGEMENT, PURCHASE, STAGES, UNSTAGED, stage_of
+from services.sessionizer.core.stages import ENGAGEMENT, PURCHASE, UNSTAGED, stage_of
 from services.sessionizer.core.state import (
     MACHINE,
     NEVER,
