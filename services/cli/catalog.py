@@ -1,7 +1,7 @@
 """``waymark sources`` and ``waymark keys``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,7 +58,15 @@ def keys_ls(data: Data = None, json: Json = False) -> None:
     Example: waymark keys ls --json
     """
     rows = call("keys.ls", data)
-    say.table(rows, json=json, empty="no keys yet: `waymark keys create` makes one")
+    shown = rows if json else [_in_words(row) for row in rows]
+    say.table(shown, json=json, empty="no keys yet: `waymark keys create` makes one")
+
+
+def _in_words(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name.removesuffix("_ms"): say.when(value) if name.endswith("_ms") else value
+        for name, value in row.items()
+    }
 
 
 def keys_create(

@@ -100,7 +100,8 @@ def rebuild(
     if json:
         say.as_json(result)
         return
-    say.out(f"{result['events']} events folded{'; nothing was written' if dry_run else ''}")
+    unwritten = "; nothing was written" if dry_run else ""
+    say.out(f"source {result['source']}: {result['events']} events folded{unwritten}")
     if result["note"]:
         say.err(result["note"])
     rows = [{"table": name, **change} for name, change in result["tables"].items()]
@@ -153,7 +154,11 @@ def policy_try(
     if json:
         say.as_json(result)
         return
-    say.out(f"{result['events']} events of the visitors seen in the range, under both rules")
+    between = f"between {say.when(result['from_ms'])} and {say.when(result['to_ms'])}"
+    say.out(
+        f"source {result['source']}: {result['events']} events of the visitors seen {between}, "
+        "under both rules"
+    )
     if result["note"]:
         say.err(result["note"])
     say.table(_sides(result["now"], result["tried"]), json=False, empty="")

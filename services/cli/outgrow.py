@@ -22,7 +22,7 @@ def outgrow(data: Data = None, json: Json = False) -> None:
     """
     from services.standalone.outgrow.run import outgrow as move  # noqa: PLC0415 - rarely needed
 
-    with say.progress("outgrow") as report:
+    with say.progress() as report:
         result = move(settings_of(data=data), report)
     if json:
         say.as_json(result)

@@ -24,9 +24,9 @@ def call(command: str, data: str | None = None, **args: object) -> Any:
     if settings.kafka and command.startswith(SHARED):
         from services.cli.shared import call_shared  # noqa: PLC0415 - others start faster
 
-        with say.progress(command) as report:
+        with say.progress() as report:
             return msgspec.to_builtins(call_shared(settings, command, given, report))
-    with say.progress(command) as report:
+    with say.progress() as report:
         return msgspec.to_builtins(call_folder(settings, command, given, report))
 
 

@@ -71,9 +71,9 @@ def _send(sender: Sender, file: Path, form: str, by_ms: int, from_line: int) -> 
     if not file.is_file():
         raise InvalidError(f"file {file} does not exist")
     rejected: list[Rejected] = []
-    with say.progress(f"replay {file.name}") as report:
-        size = file.stat().st_size
-        items = _items(file, form, by_ms, from_line, lambda done: report(done, size, ""))
+    with say.progress() as report:
+        size, label = file.stat().st_size, f"sending {file.name}"
+        items = _items(file, form, by_ms, from_line, lambda done: report(done, size, label))
         try:
             for one in sender.send(items):
                 rejected.append(one)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.common.ports import Progress as Report
+from services.metrics_api.times import rfc3339
 
 STEP = 10
 """Without a terminal, progress is told in a line each tenth of the way."""
@@ -53,30 +54,37 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def when(at_ms: int | None) -> str:
+    """Return epoch milliseconds as people read them (RFC 3339, UTC); empty where there is none."""
+    return "" if at_ms is None else rfc3339(at_ms)
+
+
 @contextmanager
-def progress(what: str) -> Iterator[Report]:
-    """Give a function that is told how far the work is; a bar on a terminal, plain lines else."""
+def progress() -> Iterator[Report]:
+    """Give a function that is told how far the work is; a bar on a terminal, plain lines else.
+
+    What is done at once tells nothing, and shows nothing.
+    """
     if not sys.stderr.isatty():
-        yield _Lines(what).report
+        yield _Lines().report
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task("", total=None, visible=False)
         yield lambda done, of, label: bar.update(
-            task, completed=done, total=of, description=label or what
+            task, completed=done, total=of, description=label, visible=True
         )
 
 
 class _Lines:
     """Tells each tenth of known work once, and nothing of unknown work but its stages."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self) -> None:
         self._told = ("", -1)
 
     def report(self, done: int, of: int | None, label: str) -> None:
         share = done * 100 // of // STEP * STEP if of else 0
-        told = (label or self._what, share)
+        told = (label, share)
         if told != self._told:
             self._told = told
-            err(f"{told[0]}: {share} %" if of else f"{told[0]} …")
+            err(f"{label}: {share} %" if of else f"{label} …")

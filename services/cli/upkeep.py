@@ -82,8 +82,12 @@ def forget(
     if (visitor is None) == (user is None):
         raise InvalidError("name a visitor, or a user with --user (one of the two)")
     result = call("forget", data, source=source, visitor_id=visitor, user_id=user)
-    if json or result["visitors"]:
-        _tell(result, json=json)
+    if json:
+        say.as_json(result)
+        return
+    if result["visitors"]:
+        went = [{"of": name, "erased": count} for name, count in result.items()]
+        say.table(went, json=False, empty="")
         return
     who = f"visitor {visitor!r}" if visitor else f"user {user!r}"
     say.out(f"nothing was found of {who}{f' of source {source}' if source else ''}")
@@ -99,7 +103,12 @@ def migrate(data: Data = None, json: Json = False) -> None:
 
     settings = settings_of(data=data)
     found = migrate_server(settings) if settings.clickhouse else call("migrate", data)
-    _tell(found, json=json)
+    if json:
+        say.as_json(found)
+    elif found["applied"]:
+        say.out(f"applied {', '.join(found['applied'])}")
+    else:
+        say.out(f"nothing to do: all {len(found['present'])} migrations are there")
 
 
 def backup(
@@ -111,7 +120,7 @@ def backup(
 
     Example: waymark backup ./backup-monday --data ./waymark-data
     """
-    _tell(call("backup", data, folder=str(folder.resolve())), json=json)
+    _tell_copy("backup in", call("backup", data, folder=str(folder.resolve())), json=json)
 
 
 def restore(
@@ -126,7 +135,9 @@ def restore(
     from services.cli.remote import settings_of  # noqa: PLC0415 - with the rest of restore
     from services.standalone.restore import restore as bring_back  # noqa: PLC0415 - rarely needed
 
-    _tell(bring_back(settings_of(data=data), folder.resolve()), json=json)
+    with say.progress() as report:
+        result = bring_back(settings_of(data=data), folder.resolve(), report)
+    _tell_copy("restored into", result, json=json)
 
 
 def doctor(data: Data = None, json: Json = False) -> None:
@@ -147,10 +158,13 @@ def doctor(data: Data = None, json: Json = False) -> None:
         raise typer.Exit(FOUND_WRONG)
 
 
-def _tell(result: dict[str, Any], *, json: bool) -> None:
+def _tell_copy(done: str, result: dict[str, Any], *, json: bool) -> None:
     if json:
         say.as_json(result)
         return
-    for name, value in result.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-        say.out(f"{name}: {shown if shown not in ('', None) else '-'}")
+    rows = [{"table": name, "rows": count} for name, count in result["rows"].items()]
+    say.out(
+        f"{done} {result['folder']}: all as of {say.when(result['made_ms'])}, the log up to record "
+        f"{result['log_end']}"
+    )
+    say.table(rows, json=False, empty="")

@@ -60,11 +60,12 @@ class Task(Struct, frozen=True):
 
 
 class Summary(Struct):
-    """The outcome of a rebuild: changes by table, and how many events were folded.
+    """The outcome of a rebuild of a source: changes by table, and how many events were folded.
 
     ``note`` says what its user should know, if anything.
     """
 
+    source: str
     events: int
     tables: dict[str, Change]
     note: str = ""
@@ -81,7 +82,7 @@ def rebuild(
 
     Without ``write`` nothing is stored, only counted.
     """
-    summary = Summary(0, {table: Change() for table in (*TABLES, "event_flags")})
+    summary = Summary(task.source, 0, {table: Change() for table in (*TABLES, "event_flags")})
     rebuilding = _Rebuilding(storage, task, write, summary, progress)
     left = set(addresses) if addresses is not None else None
     for _ in range(ROUNDS):
@@ -123,9 +124,9 @@ class _Rebuilding(Struct, frozen=True):
             portions = portions_of(self.storage, self.task.source, addresses)
         moved: set[str] = set()
         for done, portion in enumerate(portions):
-            self.progress(done, len(portions), "rebuild")
+            self.progress(done, len(portions), "recomputing")
             moved |= self._portion(watch, portion)
-        self.progress(len(portions), len(portions), "rebuild")
+        self.progress(len(portions), len(portions), "recomputing")
         return moved
 
     def held(self, addresses: Collection[str]) -> set[str]:

@@ -31,8 +31,9 @@ class Numbers(Struct):
 
 
 class Trial(Struct, frozen=True):
-    """Both sides, over [from_ms, to_ms); ``note`` says what its user should know, if anything."""
+    """Both sides of a source over [from_ms, to_ms); ``note``: what its user should know."""
 
+    source: str
     from_ms: int
     to_ms: int
     events: int
@@ -54,12 +55,12 @@ def trial(
     addresses = addresses_between(storage, task.source, *bounds)
     portions = portions_of(storage, task.source, addresses)
     for done, portion in enumerate(portions):
-        progress(done, len(portions), "policy try")
+        progress(done, len(portions), "recomputing under both policies")
         found = events_of(storage, task.source, portion)
         events += len(found)
         for numbers, side in zip(sides, (task.rules, rules), strict=True):
             add(numbers, fold_history(found, side, task.as_of_ms, task.version), bounds)
-    return Trial(*bounds, events, *sides)
+    return Trial(task.source, *bounds, events, *sides)
 
 
 def add(numbers: Numbers, rows: Rows, bounds: tuple[int, int]) -> None:

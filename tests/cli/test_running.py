@@ -38,6 +38,8 @@ def test_the_first_start_prints_urls_a_key_and_a_token_and_never_again(shop: Sho
     listed = shop("keys", "ls")
     assert "wk_" not in listed.out
     assert "server" in listed.out
+    assert re.search(r" created +revoked\n", listed.out)
+    assert re.search(r" 20\d\d-\d\d-\d\dT[\d:.]+Z +-$", listed.out, re.MULTILINE), listed.out
 
 
 def test_a_second_process_on_the_folder_is_refused(shop: Shop) -> None:
@@ -125,8 +127,16 @@ def test_a_rebuild_shows_first_and_changes_only_then(shop: Shop, tmp_path: Path)
     shown = shop(*args, "--dry-run").json()["tables"]["sessions"]
     assert (shown["new"], shown["changed"]) == (1, 1)
     assert len(shop.rows("sessions", source="again")) == 1
-    tried = shop("policy", "try", rules, "--source", "again", "--from", at_ms,
-                 "--to", at_ms + HOUR_MS, "--json").json()  # fmt: skip
+    assert "source again: 2 events folded; nothing was written" in shop(*args[:-1], "--dry-run").out
+    policy_try = ("policy", "try", rules, "--source", "again", "--from", at_ms,
+                  "--to", at_ms + HOUR_MS)  # fmt: skip
+    tried = shop(*policy_try, "--json").json()
+    told = shop(*policy_try)
+    assert told.out.startswith(
+        "source again: 2 events of the visitors seen between 2020-09-13T12:26:40Z and "
+        "2020-09-13T13:26:40Z, under both rules\n"
+    )
+    assert "recomputing under both policies: 0 %" in told.err
     assert (tried["now"]["sessions"], tried["tried"]["sessions"]) == (1, 2)
     assert len(shop.rows("sessions", source="again")) == 1
     assert shop(*args).status == 0
@@ -227,3 +237,4 @@ def test_doctor_and_migrate_tell_that_all_is_well(shop: Shop) -> None:
     migrated = shop("migrate", "--json").json()
     assert migrated["applied"] == []
     assert "0001_rows.sql" in migrated["present"]
+    assert re.fullmatch(r"nothing to do: all \d+ migrations are there\n", shop("migrate").out)

@@ -21,9 +21,13 @@ def test_a_script_gets_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_a_terminal_each_tenth_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with say.progress("import") as report:
+    with say.progress() as report:
         for done in range(0, 101, 5):
-            report(done, 100, "")
-        report(0, None, "rebuild")
+            report(done, 100, "reading")
+        report(0, None, "recomputing")
     lines = capsys.readouterr().err.splitlines()
-    assert lines == [f"import: {share} %" for share in range(0, 101, 10)] + ["rebuild …"]
+    assert lines == [f"reading: {share} %" for share in range(0, 101, 10)] + ["recomputing …"]
+
+
+def test_a_moment_is_told_in_words_and_none_is_not() -> None:
+    assert (say.when(1_790_000_000_250), say.when(None)) == ("2026-09-21T14:13:20.250Z", "")

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ def test_history_from_an_empty_folder_to_a_backup_and_back(still: Shop, tmp_path
     assert made["rows"]["sessions"] == 1
     again = still("backup", tmp_path / "backup")
     assert (again.status, "not empty" in again.err) == (2, True)
+    told = still("backup", tmp_path / "told").out
+    assert re.match(rf"backup in {tmp_path}/told: all as of 20[\d-]+T[\d:.]+Z, the log up to", told)
+    assert re.search(r"^sessions +1$", told, re.MULTILINE), told
 
     still.data = tmp_path / "restored"
     assert still("restore", tmp_path / "backup", "--json").json()["rows"]["sessions"] == 1

@@ -69,7 +69,7 @@ def test_the_daily_clean_up_leaves_what_an_import_has_not_folded_yet(
         went: list[int] = []
 
         def between(_done: int, _of: int | None, what: str) -> None:
-            if what == "rebuild" and not went:
+            if what == "recomputing" and not went:
                 went.append(clean())
 
         context = AdminContext(parts=parts, progress=between, running=False)

@@ -37,7 +37,7 @@ def rebuild_marked(
     sink = MarkingSink(storage, clock)
     addresses = marked(storage, source)
     if not addresses:
-        return Summary(0, {})
+        return Summary(source, 0, {})
     with linked(settings) as link:
         now = LiveWorkers(link, clock).standing()
         rules = CatalogRules(catalog, policy)

@@ -44,16 +44,16 @@ def forget(context: AdminContext, args: dict[str, Any]) -> dict[str, int]:
     who = {"visitor_id": visitor_id or "", "user_id": user_id or ""}
     if bool(who["visitor_id"]) == bool(who["user_id"]):
         raise InvalidError(f"visitor_id = {visitor_id!r}, user_id = {user_id!r}: name exactly one")
-    context.progress(0, 4, "forget: log")
+    context.progress(0, 4, "erasing from the log")
     person, went = _person(context, source, **who), dict.fromkeys(("log", "states", "forwards"), 0)
     while (named := _strike(context, person, who, went)) != person:
         person = named
-    context.progress(2, 4, "forget: state file")
+    context.progress(2, 4, "writing the state file anew")
     with context.engine.sessionizer.watched() as moved:
         fresh = context.states.write_anew()
         with context.paused():
             context.states.go_on_in(fresh, moved)
-    context.progress(3, 4, "forget: storage")
+    context.progress(3, 4, "erasing from storage")
     went |= erase(context.storage, source, **who)
     return {"visitors": len(person.visitors) if any(went.values()) else 0, **went}
 
@@ -64,7 +64,7 @@ def _strike(
     """Erase a person from log and states; where it turns out to be more, return that instead."""
     loaded = context.engine.loader.loaded_to
     went["log"] += _clean_log(context, person, 0, loaded)
-    context.progress(1, 4, "forget: states")
+    context.progress(1, 4, "erasing from live states")
     with context.engine.sessionizer.watched() as moved:
         named = {key for key, value in context.states.items() if person.touches(key, value)}
         with context.paused() as fold:

@@ -62,7 +62,7 @@ def _imported(
     keep_ms = context.settings.events_keep_days * DAY_MS
     report = Report(kept_from_ms=context.clock.now_ms() - keep_ms)
     size = path.stat().st_size if path.exists() else None
-    lines = read_lines(path, lambda done: progress(done, size, "import"))
+    lines = read_lines(path, lambda done: progress(done, size, f"reading {path.name}"))
     store(
         numbered(read(lines)),
         history_context(context, source),
