@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from schemas.referrers import by_host
 from schemas.urls import is_within
@@ -13,33 +13,11 @@ from schemas.utm import CLICK_IDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CHANNELS = (
-    "direct",
-    "internal",
-    "paid_search",
-    "organic_search",
-    "paid_social",
-    "organic_social",
-    "paid_video",
-    "organic_video",
-    "paid_shopping",
-    "organic_shopping",
-    "display",
-    "paid_other",
-    "email",
-    "sms",
-    "push",
-    "affiliate",
-    "audio",
-    "offline",
-    "ai_assistant",
-    "referral",
-    "campaign",
-)
-"""Every channel Waymark gives; a storefront may send its own. ``internal``: from the shop itself
-or back from a payment page, which begins no visit. ``campaign``: tagged, of a medium unknown."""
+    from schemas.event import Channel
 
-_MEDIA = {
+Site = Literal["search", "social", "video", "shopping"]
+
+_MEDIA: dict[Channel, str] = {
     "email": r"e-?mail|e_mail|newsletter|mailing",
     "sms": r"sms|mms|whatsapp|rcs",
     "push": r"push|web_?push|notification|mobile",
@@ -52,9 +30,23 @@ _MEDIA = {
 }
 _MEDIUM = {channel: re.compile(pattern) for channel, pattern in _MEDIA.items()}
 _PAID = re.compile(r".*(cp[acmv]|ppc|paid|sem\b|retargeting|adwords|\bads?\b).*|cpc|ppc")
-_SITE = re.compile(r"(?P<kind>search|social|video|shopping)")
+_SITE = re.compile("|".join(get_args(Site)))
+_SITES: dict[str, Site] = {site: site for site in get_args(Site)}
+_PAID_AT: dict[Site, Channel] = {
+    "search": "paid_search",
+    "social": "paid_social",
+    "video": "paid_video",
+    "shopping": "paid_shopping",
+}
+_ORGANIC_AT: dict[Site, Channel] = {
+    "search": "organic_search",
+    "social": "organic_social",
+    "video": "organic_video",
+    "shopping": "organic_shopping",
+}
+_SITE_OF: dict[Channel, Site] = {channel: site for site, channel in _ORGANIC_AT.items()}
 _ORGANIC = re.compile(r"organic|social|social[-_ ]?(network|media)|sm|video|search|shopping")
-_SOURCES = {
+_SOURCES: dict[str, Site] = {
     "google": "search",
     "bing": "search",
     "yahoo": "search",
@@ -80,10 +72,8 @@ _SOURCES = {
 }
 """Campaign sources as marketers write them, by kind of site; hosts are looked up as referrers."""
 
-_KIND = re.compile(r"organic_(search|social|video|shopping)")
 
-
-def classify(utm: Mapping[str, str], click: str, host: str, own: frozenset[str]) -> str:
+def classify(utm: Mapping[str, str], click: str, host: str, own: frozenset[str]) -> Channel:
     """Return the channel of a page: how its visitor came to it.
 
     A campaign in its URL wins over a click id, which wins over the referrer: who tagged the link
@@ -104,27 +94,24 @@ def classify(utm: Mapping[str, str], click: str, host: str, own: frozenset[str])
     return "internal" if is_within(host, own) else of_host(host) or "referral"
 
 
-def _of_campaign(medium: str, source: str, click: str) -> str:
+def _of_campaign(medium: str, source: str, click: str) -> Channel:
     site = _site_of(source)
     if _PAID.fullmatch(medium):
-        return f"paid_{site}" if site else _paid_medium(medium)
+        return _PAID_AT[site] if site else _paid_medium(medium)
     for channel, pattern in _MEDIUM.items():
         if pattern.fullmatch(medium):
             return channel
     if click and CLICK_IDS[click].startswith("paid"):
         return CLICK_IDS[click]
     if not medium or _ORGANIC.fullmatch(medium):
-        named = _SITE.search(medium)
-        kind = named["kind"] if named else site or ("social" if medium else "")
-        return (
-            f"organic_{kind}"
-            if kind
-            else of_host(source) or _MEDIUM_OF_SOURCE.get(source, "campaign")
-        )
+        site = _site_in(medium) or site or ("social" if medium else None)
+        if site:
+            return _ORGANIC_AT[site]
+        return of_host(source) or _MEDIUM_OF_SOURCE.get(source, "campaign")
     return "campaign"
 
 
-_MEDIUM_OF_SOURCE = {
+_MEDIUM_OF_SOURCE: dict[str, Channel] = {
     "newsletter": "email",
     "email": "email",
     "klaviyo": "email",
@@ -132,28 +119,34 @@ _MEDIUM_OF_SOURCE = {
 }
 
 
-def _paid_medium(medium: str) -> str:
-    named = _SITE.search(medium)
-    if named:
-        return f"paid_{named['kind']}"
+def _paid_medium(medium: str) -> Channel:
+    site = _site_in(medium)
+    if site:
+        return _PAID_AT[site]
     return "display" if _MEDIUM["display"].fullmatch(medium) else "paid_other"
 
 
-def _site_of(source: str) -> str:
-    """Return the kind of site a campaign source is: search, social, video, shopping or ``""``."""
+def _site_in(medium: str) -> Site | None:
+    """Return the kind of site that a medium names first, None where it names none."""
+    named = _SITE.search(medium)
+    return _SITES[named[0]] if named else None
+
+
+def _site_of(source: str) -> Site | None:
+    """Return the kind of site a campaign source is, None for an unknown one."""
     if source in _SOURCES:
         return _SOURCES[source]
-    kind = _KIND.fullmatch(of_host(source))
-    return kind[1] if kind else ""
+    channel = of_host(source)
+    return _SITE_OF.get(channel) if channel else None
 
 
 @cache
-def _hosts() -> dict[str, str]:
+def _hosts() -> dict[str, Channel]:
     return by_host()
 
 
-def of_host(host: str) -> str:
-    """Return the channel of a known site by its host, ``""`` for an unknown one."""
+def of_host(host: str) -> Channel | None:
+    """Return the channel of a known site by its host, None for an unknown one."""
     hosts = _hosts()
     while host:
         first, _, rest = host.partition(".")
@@ -161,4 +154,4 @@ def of_host(host: str) -> str:
         if channel:
             return channel
         host = rest
-    return ""
+    return None

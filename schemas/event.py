@@ -62,6 +62,32 @@ PageKind = Literal[
     "support",
     "other",
 ]
+Channel = Literal[
+    "direct",
+    "internal",
+    "paid_search",
+    "organic_search",
+    "paid_social",
+    "organic_social",
+    "paid_video",
+    "organic_video",
+    "paid_shopping",
+    "organic_shopping",
+    "display",
+    "paid_other",
+    "email",
+    "sms",
+    "push",
+    "affiliate",
+    "audio",
+    "offline",
+    "ai_assistant",
+    "referral",
+    "campaign",
+]
+"""Every channel Waymark gives; a storefront may send its own. ``internal``: from the shop itself
+or back from a payment page, which begins no visit. ``campaign``: tagged, of a medium unknown."""
+
 Origin = Literal["client", "server"]
 SurveyKind = Literal["csat", "nps", "ces", "open"]
 CouponStatus = Literal["entered", "applied", "denied", "removed"]
@@ -117,6 +143,7 @@ class Form(Struct, frozen=True, omit_defaults=True, gc=False):
     field: str = ""
     error: str = ""
     time_ms: int | None = None
+    """For reports on forms (docs/design.md, *Designed, not built yet*), as ``refills``."""
     refills: int | None = None
 
 

@@ -17,6 +17,13 @@ An entry is a host, or a host's first label followed by a dot where a site has o
 ``/v1/metrics/sessions?group_by=channel`` counts as ``referral`` and should not.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.event import Channel
+
 SEARCH = """
 google. bing.com duckduckgo.com yahoo.com search.yahoo.co.jp yahoo.co.jp ecosia.org qwant.com
 startpage.com search.brave.com yandex. ya.ru baidu.com m.baidu.com sogou.com so.com sm.cn
@@ -80,7 +87,7 @@ alipay.com cashier.alipay.com wx.tenpay.com razorpay.com api.razorpay.com
 """
 """Where shoppers come back from while they pay: no touchpoint, the visit goes on."""
 
-KINDS = {
+KINDS: dict[Channel, str] = {
     "organic_search": SEARCH,
     "organic_social": SOCIAL,
     "organic_video": VIDEO,
@@ -91,7 +98,7 @@ KINDS = {
 }
 
 
-def by_host() -> dict[str, str]:
+def by_host() -> dict[str, Channel]:
     """Return host (or first label with its dot) to channel; the more special host wins a look-up.
 
     A host in two lists belongs to the later one.

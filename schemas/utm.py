@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from schemas.masking import mask
+
+if TYPE_CHECKING:
+    from schemas.event import Channel
 
 UTM_NAMES = {
     "utm_source": "source",
@@ -14,7 +18,7 @@ UTM_NAMES = {
     "utm_content": "content",
 }
 
-CLICK_IDS = {
+CLICK_IDS: dict[str, Channel] = {
     "gclid": "paid_search",
     "gbraid": "paid_search",
     "wbraid": "paid_search",
