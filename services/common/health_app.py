@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from services.common.answers import json_answer, unavailable
+from services.common.answers import http_refusal, json_answer, unavailable
 from services.common.metrics import Metrics
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -34,7 +35,12 @@ def health_app(
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", exposed)]
     return FastAPI(
-        routes=[*routes], lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        routes=[*routes],
+        exception_handlers={HTTPException: http_refusal},
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
     )
 
 

@@ -234,12 +234,14 @@ def _check_path(scope: Scope) -> None:
 
 
 def _asks_dry_run(query: bytes) -> bool:
-    asked = False
+    asked = None
     for name, value in parse_qsl(query, keep_blank_values=True) if query else ():
         shown = f"{name[:40].decode('latin-1')}={value[:40].decode('latin-1')!r}"
         if name != b"dry_run":
             raise RefusalError("invalid_body", f"unknown parameter {shown}: there is only dry_run")
         if value not in YES | NO:
             raise RefusalError("invalid_body", f"{shown}: true or false")
+        if asked is not None:
+            raise RefusalError("invalid_body", f"{shown}: is given already")
         asked = value in YES
-    return asked
+    return bool(asked)

@@ -130,8 +130,9 @@ def create_metrics_api(
     )
     app.state.parts, app.state.around = parts, around
     errors.install(app)
+    checks = [Depends(errors.only_known), Depends(errors.once)]
     for module in MODULES:
-        app.include_router(module.router, dependencies=[Depends(errors.only_known)])
+        app.include_router(module.router, dependencies=checks)
     _describe(app)
     return app
 

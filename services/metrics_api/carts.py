@@ -8,10 +8,9 @@ from pydantic import Field
 
 from schemas.rows import UNRESOLVED, Outcome
 from services.common.answers import json_answer
-from services.metrics_api import scope
+from services.metrics_api import entity, scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
-from services.metrics_api.errors import not_found
 from services.metrics_api.lists import ListQuery, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Cart, shape
@@ -64,9 +63,7 @@ async def list_carts(
 @router.get("/v1/carts/{cart_id}", responses=described(Cart))
 async def one_cart(cart_id: str, access: Reader, parts: PartsOf) -> Response:
     """Show one cart as it stands now: look again here before writing to a shopper."""
-    row = await find(parts, scope.names(parts, access), cart_id)
-    if row is None:
-        raise not_found("cart", cart_id)
+    row = await entity.one(parts, access, "cart", cart_id)
     return json_answer(shape(await _as_of_now(parts, row), Cart))
 
 
@@ -80,9 +77,3 @@ async def _as_of_now(parts: Parts, row: dict[str, Any]) -> dict[str, Any]:
         return row
     now = await parts.live.cart(row["source"], row["visitor_id"], row["cart_id"])
     return row | (now or {})
-
-
-async def find(parts: Parts, sources: list[str], cart_id: str) -> dict[str, Any] | None:
-    """Return a cart's row as stored, None where there is none for the caller."""
-    rows = await parts.store.rows("cart", sources=sources, id=cart_id)
-    return rows[0] if rows else None

@@ -22,9 +22,10 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     mark: str
 
 
-def mark(question: Mapping[str, object]) -> str:
-    """Return a short digest of a question's filters as they were written."""
-    return hashlib.sha256(msgspec.json.encode(question, order="deterministic")).hexdigest()[:12]
+def mark(name: str, filters: Mapping[str, object]) -> str:
+    """Return a short digest of which list is asked, and of its filters as they were written."""
+    question = msgspec.json.encode([name, filters], order="deterministic")
+    return hashlib.sha256(question).hexdigest()[:12]
 
 
 def encode(place: Place) -> str:
@@ -33,12 +34,12 @@ def encode(place: Place) -> str:
 
 
 def decode(text: str, question_mark: str) -> Place:
-    """Return a cursor's place; a 400 where it is none, or of a question with other filters."""
+    """Return a cursor's place; a 400 where it is none, or of another question."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         place = msgspec.json.decode(raw, type=Place)
     except (binascii.Error, msgspec.DecodeError, ValueError):
         raise invalid("cursor", text, "is no cursor that a list has answered") from None
     if place.mark != question_mark:
-        raise invalid("cursor", text, "belongs to a list with other filters; keep them unchanged")
+        raise invalid("cursor", text, "is of another list or other filters; keep both unchanged")
     return place

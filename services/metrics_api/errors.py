@@ -3,15 +3,15 @@
 The message names the field and the value, so that a caller can mend the call without the docs.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_origin
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from services.common.answers import http_refusal, refusal, unavailable
 from services.common.errors import (
     RETRY_AFTER_S,
     InvalidError,
@@ -19,16 +19,18 @@ from services.common.errors import (
     RetryableError,
     TooMuchError,
     WaymarkError,
+    invalid,
 )
 
-CODES = {
-    400: "invalid_parameter",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    415: "unsupported_media_type",
+WORDS = {
+    "int_parsing": "a whole number is needed",
+    "int_parsing_size": "a whole number is needed, and a smaller one",
+    "bool_parsing": "true or false is needed",
+    "literal_error": "is none of {expected}",
+    "greater_than_equal": "at least {ge} is needed",
+    "less_than_equal": "at most {le} is taken",
 }
+"""What pydantic finds wrong with a parameter, by its name for it, in our words."""
 
 
 class ApiError(WaymarkError):
@@ -57,23 +59,32 @@ def only_known(request: Request) -> None:
             raise _unknown(name, value)
 
 
+def once(request: Request) -> None:
+    """Refuse a parameter given twice where one value is taken: which one would be a guess."""
+    given, route = request.query_params, request.scope["route"]
+    if len(given.multi_items()) == len(given) or not route.path.startswith("/v1/"):
+        return
+    models = (one.field_info.annotation for one in route.dependant.query_params)
+    fields = {name: field for model in models for name, field in model.model_fields.items()}
+    lists = {name for name, field in fields.items() if get_origin(field.annotation) is list}
+    for name in given:
+        values = given.getlist(name)
+        if len(values) > 1 and name not in lists:
+            raise invalid(name, values[1], f"is given already, as {values[0][:200]!r}")
+
+
 def _unknown(name: str, value: object) -> ApiError:
     message = f"unknown parameter {name[:200]} = {str(value)[:200]!r}"
     return ApiError(400, "invalid_parameter", message)
 
 
-def not_found(what: str, name: str) -> ApiError:
-    """Return the refusal for something that is not there, or not for this caller: both alike."""
-    return ApiError(404, "not_found", f"no {what} {name[:200]!r}")
+def not_found(what: str, name: str, sources: Sequence[str] = ()) -> ApiError:
+    """Return the refusal for something that is not there, or not for this caller: both alike.
 
-
-def answer(
-    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
-    """Return a refusal in the one shape."""
-    return JSONResponse(
-        {"code": code, "message": message}, status, dict(headers) if headers else None
-    )
+    ``sources`` are those in which it was looked for.
+    """
+    where = f" in source {' or '.join(map(repr, sources))}" if sources else ""
+    return ApiError(404, "not_found", f"no {what} {name[:200]!r}{where}")
 
 
 def install(app: FastAPI) -> None:
@@ -81,54 +92,50 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(WaymarkError, _waymark_error)
     app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, http_refusal)
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _api_error(_request: Request, error: Exception) -> JSONResponse:
+async def _api_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
         raise error
-    return answer(error.status, error.code, str(error), error.headers)
+    return refusal(error.status, error.code, str(error), error.headers)
 
 
-async def _waymark_error(_request: Request, error: Exception) -> JSONResponse:
+async def _waymark_error(_request: Request, error: Exception) -> Response:
     if isinstance(error, InvalidError):
-        return answer(400, "invalid_parameter", str(error))
+        return refusal(400, "invalid_parameter", str(error))
     if isinstance(error, TooMuchError):
-        return answer(400, "too_much", str(error))
-    wait = {"Retry-After": str(RETRY_AFTER_S)}
+        return refusal(400, "too_much", str(error))
     if isinstance(error, OverloadedError):
-        return answer(429, "overloaded", str(error), wait)
+        return refusal(429, "overloaded", str(error), {"Retry-After": str(RETRY_AFTER_S)})
     if isinstance(error, RetryableError):
-        return answer(503, "unavailable", str(error), wait)
+        return unavailable(str(error))
     raise error
 
 
-async def _validation(_request: Request, error: Exception) -> JSONResponse:
+async def _validation(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    return answer(400, "invalid_parameter", _first(error.errors()))
+    return refusal(400, "invalid_parameter", _first(error.errors()))
 
 
 def _first(errors: Any) -> str:
     found = errors[0]
-    field = ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0])
+    # Without the place in a list, which nobody counted.
+    names = [part for part in found["loc"][1:] if isinstance(part, str)]
+    field = ".".join(names) or str(found["loc"][0])
     if found["type"] == "extra_forbidden":
         return str(_unknown(field, found["input"]))
     if found["type"] == "missing":
         return f"{field} is missing"
-    return f"{field} = {str(found.get('input'))[:200]!r}: {found['msg']}"
+    words = WORDS.get(found["type"])
+    why = words.format(**found.get("ctx", {})) if words else found["msg"]
+    return str(invalid(field, found.get("input"), why))
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, HTTPException):
-        raise error
-    code = CODES.get(error.status_code, "error")
-    return answer(error.status_code, code, str(error.detail), error.headers)
-
-
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> Response:
     structlog.get_logger(__name__).error(
         "read_failed", path=request.url.path, error=type(error).__name__, exc_info=error
     )
-    return answer(500, "internal", "this failed on our side; the log of the service says why")
+    return refusal(500, "internal", "this failed on our side; the log of the service says why")

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Response
 
 from schemas.event import Event
 from services.common.answers import json_answer
-from services.metrics_api import carts, scope, sessions, signals
+from services.metrics_api import scope, sessions
 from services.metrics_api.auth import Reader
+from services.metrics_api.entity import Kind, find
 from services.metrics_api.errors import not_found
 from services.metrics_api.explain_events import between, folded, history, of_cart, same
 from services.metrics_api.explain_rules import rule_of
@@ -26,7 +27,7 @@ from services.sessionizer.core.policy import Policy
 router = APIRouter(tags=["explain"])
 
 Row = dict[str, Any]
-Found = tuple[str, Row]
+KINDS: tuple[Kind, ...] = ("session", "cart", "signal")
 OUTCOME_RULE = {
     "open": "cart",
     "abandoned": "cart_abandoned",
@@ -47,10 +48,7 @@ async def explain(entity_id: str, access: Reader, parts: PartsOf) -> Response:
     `text` says it in plain words. `reproduced` is false where events were erased, came late, or
     the policy has changed since.
     """
-    found = await _find(parts, scope.names(parts, access), entity_id)
-    if found is None:
-        raise not_found("session, cart or signal", entity_id)
-    kind, row = found
+    kind, row = await _found(parts, scope.names(parts, access), entity_id)
     policy = parts.rules(row["source"]).policy
     events = await history(parts, row["source"], row["visitor_id"])
     again = await folded(parts, events)
@@ -87,12 +85,12 @@ def rule_name(kind: str, row: Row, policy: Policy) -> str:
     return "bounce" if row["bounced"] else "session"
 
 
-async def _find(parts: Parts, sources: list[str], entity_id: str) -> Found | None:
-    for kind, find in (("session", sessions.find), ("cart", carts.find), ("signal", signals.find)):
-        row = await find(parts, sources, entity_id)
+async def _found(parts: Parts, sources: list[str], entity_id: str) -> tuple[Kind, Row]:
+    for kind in KINDS:
+        row = await find(parts, sources, kind, entity_id)
         if row is not None:
             return kind, row
-    return None
+    raise not_found("session, cart or signal", entity_id, sources)
 
 
 async def _shaped(parts: Parts, kind: str, row: Row) -> msgspec.Struct:
@@ -140,9 +138,9 @@ async def _events(parts: Parts, kind: str, row: Row, events: list[Event]) -> lis
     if kind == "cart":
         return of_cart(events, row)[-MOST_SHOWN:]
     if row["kind"] in ON_CARTS and row["cart_id"]:
-        cart = await carts.find(parts, [row["source"]], row["cart_id"])
+        cart = await find(parts, [row["source"]], "cart", row["cart_id"])
         return between(of_cart(events, cart), 0, row["at_ms"])[-MOST_SHOWN:] if cart else []
-    session = await sessions.find(parts, [row["source"]], row["session_id"])
+    session = await find(parts, [row["source"]], "session", row["session_id"])
     if row["kind"] in ON_SESSIONS:
         return _of_session(events, session) if session else []
     first = session["started_ms"] if session else 0

@@ -30,13 +30,13 @@ class ListQuery(BaseModel):
     from_: str | None = Field(None, alias="from", description=f"start, included: {FORMS}")
     to: str | None = Field(None, description=f"end, not included: {FORMS}")
     source: str | None = Field(None, description="needed where there is more than one")
-    limit: int = Field(100, ge=1, le=MOST, description="rows a page")
+    limit: int = Field(100, ge=1, le=MOST, description=f"rows a page, at most {MOST:,}")
     cursor: str | None = Field(None, description="`next` of the page before")
 
     @property
     def mark(self) -> str:
-        """The mark of the question: all parameters but those that turn pages."""
-        return mark(self.model_dump(exclude=UNASKED, exclude_none=True))
+        """The mark of the question: which list, and all parameters but those that turn pages."""
+        return mark(type(self).__name__, self.model_dump(exclude=UNASKED, exclude_none=True))
 
     def bound(self, names: Iterable[str]) -> dict[str, str]:
         """Return the filters of these names as bound text, empty where one is not given."""

@@ -25,6 +25,8 @@ router = APIRouter(tags=["metrics"])
 
 UNTIL_NOW = "now"
 A_DAY_AGO = "now-24h"
+OF_NOW = frozenset({"source", "group_by", "filter"})
+"""What a metric of now takes: it has no range, and counts none of the other traffic."""
 
 
 class MetricParameters(BaseModel):
@@ -39,7 +41,9 @@ class MetricParameters(BaseModel):
     step: str = Field("", description="width of a bucket: 15m, 1h, 1d, 1w; none for one row")
     tz: str | None = Field(default=None, description="IANA zone; default the source's")
     source: str | None = Field(default=None, description="needed where there is more than one")
-    group_by: Annotated[list[str], Field(default_factory=list, description="a,b")]
+    group_by: Annotated[
+        list[str], Field(default_factory=list, description="a,b; rows of groups that have data")
+    ]
     filter: Annotated[
         list[str], Field(default_factory=list, description="channel:email or device:!mobile")
     ]
@@ -74,10 +78,21 @@ async def one_metric(
     metric = METRICS.get(name)
     if metric is None:
         raise not_found("metric", name)
+    if metric.kind == "now":
+        _only_now(name, asked)
     query = await _question(name, asked, await scope.one(parts, access, asked.source), parts)
     if metric.kind == "now":
         return json_answer(await numbers.now_rows(parts.live, query))
     return json_answer(await parts.store.answer(name, numbers.asking_rows(query)))
+
+
+def _only_now(metric: str, asked: MetricParameters) -> None:
+    """Refuse what would be passed over in silence, such as a range."""
+    for name in sorted(asked.model_fields_set - OF_NOW):
+        value = getattr(asked, name)
+        if value != MetricParameters.model_fields[name].default:
+            why = f"{metric} tells of now, so it takes source, group_by and filter alone"
+            raise invalid(name.rstrip("_"), value, why)
 
 
 async def _question(

@@ -10,10 +10,9 @@ from pydantic import Field, field_validator
 
 from services.common.answers import json_answer
 from services.common.times import LATEST_MS
-from services.metrics_api import scope
+from services.metrics_api import entity, scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
-from services.metrics_api.errors import not_found
 from services.metrics_api.events import shown_events
 from services.metrics_api.lists import ListQuery, newest, span
 from services.metrics_api.orders import resolved
@@ -85,18 +84,10 @@ async def list_sessions(
 @router.get("/v1/sessions/{session_id}", responses=described(SessionWhole))
 async def one_session(session_id: str, access: Reader, parts: PartsOf) -> Response:
     """Show one session with its pages and its events in the order they count."""
-    row = await find(parts, scope.names(parts, access), session_id)
-    if row is None:
-        raise not_found("session", session_id)
+    row = await entity.one(parts, access, "session", session_id)
     whole = (await joined(parts, [row]))[0]
     events = await events_of(parts, row)
     return json_answer(shape(whole | {"timeline": events}, SessionWhole))
-
-
-async def find(parts: Parts, sources: list[str], session_id: str) -> dict[str, Any] | None:
-    """Return a session's row as stored, None where there is none for the caller."""
-    rows = await parts.store.rows("session", sources=sources, id=session_id)
-    return rows[0] if rows else None
 
 
 async def of_visitor(

@@ -1,7 +1,7 @@
 """``/v1/signals`` and their stream: what to act on."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from schemas.rows import SignalKind
 from services.common.answers import json_answer
 from services.common.errors import invalid
-from services.metrics_api import scope
+from services.metrics_api import entity, scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
-from services.metrics_api.errors import not_found
 from services.metrics_api.lists import ListQuery, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Signal, shape
@@ -132,16 +131,7 @@ async def stream_signals(
 @router.get("/v1/signals/{signal_id}", responses=described(Signal))
 async def one_signal(signal_id: str, access: Reader, parts: PartsOf) -> Response:
     """Show one signal as it stands now."""
-    row = await find(parts, scope.names(parts, access), signal_id)
-    if row is None:
-        raise not_found("signal", signal_id)
-    return json_answer(shape(row, Signal))
-
-
-async def find(parts: Parts, sources: list[str], signal_id: str) -> dict[str, Any] | None:
-    """Return a signal's row as stored, None where there is none for the caller."""
-    rows = await parts.store.rows("signal", sources=sources, id=signal_id)
-    return rows[0] if rows else None
+    return json_answer(shape(await entity.one(parts, access, "signal", signal_id), Signal))
 
 
 def _stream(parts: Parts, question: Question, last_event_id: str | None) -> Stream:

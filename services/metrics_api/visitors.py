@@ -46,7 +46,7 @@ class VisitorQuery(PersonQuery):
     """What to show of a visitor."""
 
     timeline: bool = Field(False, description="add the sessions, newest first")
-    limit: int = Field(100, ge=1, le=MOST, description="sessions of the timeline")
+    limit: int = Field(100, ge=1, le=MOST, description=f"sessions in it, at most {MOST:,}")
 
 
 # Ids may hold a slash, so they take the rest of the path, and the longer routes come first.
@@ -79,7 +79,7 @@ async def _whole(
     """Return the live state and the past, or refuse where there is neither."""
     past = (await parts.store.rows("visitor_past", source=source, visitor_id=visitor_id))[0]
     if live is None and not past["sessions"]:
-        raise not_found("visitor", visitor_id)
+        raise not_found("visitor", visitor_id, [source])
     shown = _with_cart(with_past(live or NOWHERE, past)) | {"past_known": True}
     if session := shown["open_session"]:
         row = (await sessions.joined(parts, [session]))[0]
@@ -185,7 +185,7 @@ async def _document(parts: Parts, kind: str, name: str, source: str) -> Response
     collect = of_visitor if kind == "visitor" else of_user
     found = await collect(parts, source, name)
     if not any(found.values()):
-        raise not_found(kind, name)
+        raise not_found(kind, name, [source])
     head = {"source": source, f"{kind}_id": name, "exported_ms": parts.clock.now_ms()}
     attached = {"Content-Disposition": f'attachment; filename="{kind}.json"'}
     return json_answer(head | found, headers=attached)

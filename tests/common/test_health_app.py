@@ -31,3 +31,18 @@ async def test_the_dead_are_not_ready(dead: str, unready: str, healthz: str, rea
         told = await client.get("/metrics")
     assert told.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert b"# HELP waymark_" in told.content
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/v1/nothing", 404, "not_found"), ("POST", "/healthz", 405, "method_not_allowed")],
+)
+async def test_what_is_not_answered_is_refused_in_the_one_shape(
+    method: str, path: str, status: int, code: str
+) -> None:
+    app = health_app(alive=str, ready=str, metrics=Metrics())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://part") as client:
+        answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert set(answer.json()) == {"code", "message"}

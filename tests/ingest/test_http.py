@@ -269,8 +269,11 @@ async def test_a_dry_run_tells_all_and_stores_nothing(
     assert len(parts.events()) == 1
 
 
-@pytest.mark.parametrize("query", ["dry_run=maybe", "dryrun=true", "dry_run=true&trace=1", "a"])
-async def test_a_parameter_that_is_not_known_is_named_and_nothing_is_stored(
+@pytest.mark.parametrize(
+    "query",
+    ["dry_run=maybe", "dryrun=true", "dry_run=true&trace=1", "a", "dry_run=1&dry_run=0"],
+)
+async def test_a_parameter_that_cannot_be_taken_is_named_and_nothing_is_stored(
     parts: Parts, client: httpx.AsyncClient, query: str
 ) -> None:
     refused = await client.post(f"/v1/events?{query}", json=VIEW)

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.common.errors import InvalidError, UnavailableError
-from tests.metrics_api.conftest import Away, World
+from tests.metrics_api.conftest import READ_SHOP, Away, World
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,87 @@ async def test_a_wrong_parameter_is_named_with_its_value(
     assert answer.json()["code"] == "invalid_parameter"
     assert field in answer.json()["message"]
     assert value in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/sessions?limit=many", "limit = 'many': a whole number is needed"),
+        (f"/v1/sessions?limit={'9' * 4_400}", "a whole number is needed, and a smaller one"),
+        ("/v1/sessions?limit=0", "limit = '0': at least 1 is needed"),
+        ("/v1/sessions?limit=1001", "limit = '1001': at most 1000 is taken"),
+        ("/v1/sessions?bounced=perhaps", "bounced = 'perhaps': true or false is needed"),
+        ("/v1/metrics/sessions?touch=x", "touch = 'x': is none of 'first' or 'last'"),
+        ("/v1/signals?kind=bounce,bliss", "kind = 'bliss': is none of 'stage_entered'"),
+        ("/v1/visitors/v1?timeline=1&limit=x", "limit = 'x': a whole number is needed"),
+    ],
+)
+async def test_what_is_wrong_with_a_value_is_said_plainly(
+    client: httpx.AsyncClient, path: str, said: str
+) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 400
+    assert said in answer.json()["message"]
+
+
+async def test_a_parameter_given_twice_is_refused_where_one_value_is_taken(
+    client: httpx.AsyncClient,
+) -> None:
+    for path in ("/v1/sessions", "/v1/metrics/sessions", "/v1/metrics/open_carts"):
+        answer = await client.get(f"{path}?from=now-1h&from=now-2h")
+        assert answer.status_code == 400
+        assert answer.json()["message"] == "from = 'now-2h': is given already, as 'now-1h'"
+    twice = await client.get("/v1/carts/x?source=shop&source=shop")
+    assert (twice.status_code, "source" in twice.json()["message"]) == (400, True)
+    for path in (
+        "/v1/signals?kind=bounce&kind=converted",
+        "/v1/events?type=click&type=custom",
+        "/v1/metrics/sessions?group_by=device&group_by=channel&filter=device:x&filter=channel:y",
+    ):
+        assert (await client.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["live_visitors", "open_carts"])
+async def test_a_metric_of_now_refuses_what_it_would_pass_over(
+    client: httpx.AsyncClient, name: str
+) -> None:
+    for field, value in (
+        ("from", "now-1h"),
+        ("to", "now"),
+        ("step", "1h"),
+        ("tz", "UTC"),
+        ("touch", "first"),
+        ("include_bots", "true"),
+        ("group_by", "device"),
+    ):
+        answer = await client.get(f"/v1/metrics/{name}", params={field: value})
+        assert answer.status_code == 400
+        assert answer.json()["code"] == "invalid_parameter"
+        assert field in answer.json()["message"]
+        assert name in answer.json()["message"]
+    taken = {"source": "shop", "include_bots": "false", "touch": "last"}
+    assert (await client.get(f"/v1/metrics/{name}", params=taken)).status_code == 200
+
+
+async def test_what_is_not_found_names_the_source_it_was_looked_for_in(world: World) -> None:
+    async with world.client() as client:
+        for path, what in (
+            ("sessions/x", "session"),
+            ("carts/x", "cart"),
+            ("signals/x", "signal"),
+            ("explain/x", "session, cart or signal"),
+            ("visitors/x", "visitor"),
+            ("visitors/x/export", "visitor"),
+            ("users/x/export", "user"),
+        ):
+            told = (await client.get(f"/v1/{path}")).json()
+            assert told == {"code": "not_found", "message": f"no {what} 'x' in source 'shop'"}
+        world.source("other")
+        told = (await client.get("/v1/carts/x")).json()
+        assert told["message"] == "no cart 'x' in source 'other' or 'shop'"
+    async with world.client(READ_SHOP, open_reads=False) as client:
+        told = (await client.get("/v1/carts/x")).json()
+        assert told["message"] == "no cart 'x' in source 'shop'"
 
 
 async def test_no_read_takes_a_parameter_that_it_does_not_know(client: httpx.AsyncClient) -> None:

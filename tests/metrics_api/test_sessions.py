@@ -165,6 +165,9 @@ async def test_a_cursor_of_other_filters_is_refused(
     answer = await client.get("/v1/sessions", params={"cursor": cursor, "device": "mobile"})
     assert answer.status_code == 400
     assert "cursor" in answer.json()["message"]
+    other = await client.get("/v1/carts", params={"cursor": cursor})
+    assert other.status_code == 400
+    assert "another list" in other.json()["message"]
     broken = await client.get("/v1/sessions", params={"cursor": "x!"})
     assert (broken.status_code, broken.json()["code"]) == (400, "invalid_parameter")
 
