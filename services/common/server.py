@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.common.errors import InvalidError
 from services.common.hosts import App
@@ -40,14 +41,22 @@ class Server(uvicorn.Server):
     """A server that says first that it goes, and only then goes."""
 
     def __init__(
-        self, app: App, *, on_started: Callable[[], None], on_stopping: Callable[[], None]
+        self,
+        app: App,
+        *,
+        on_started: Callable[[], None],
+        on_stopping: Callable[[], None],
+        connection: type[HttpToolsProtocol] = HttpToolsProtocol,
     ) -> None:
-        """Serve this app; ``on_started`` once it listens, ``on_stopping`` at the first signal."""
+        """Serve this app; ``on_started`` once it listens, ``on_stopping`` at the first signal.
+
+        ``connection`` is the protocol of one connection.
+        """
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=connection,
                 lifespan="on",
                 access_log=False,
                 log_config=None,

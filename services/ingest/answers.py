@@ -71,11 +71,15 @@ def retry_later(code: Literal["overloaded", "unavailable"], message: str) -> Ref
 
 async def reply(send: Send, answer: Answer, headers: tuple[Header, ...] = ()) -> None:
     """Send an answer whole, with further headers."""
-    length = (b"content-length", str(len(answer.body)).encode())
     start: Message = {
         "type": "http.response.start",
         "status": answer.status,
-        "headers": [JSON, length, *answer.headers, *headers],
+        "headers": [*heads(answer), *headers],
     }
     await send(start)
     await send({"type": "http.response.body", "body": answer.body})
+
+
+def heads(answer: Answer) -> list[Header]:
+    """Return an answer's headers: what its body is, and its own."""
+    return [JSON, (b"content-length", str(len(answer.body)).encode()), *answer.headers]

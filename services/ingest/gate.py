@@ -47,11 +47,9 @@ class Gate:
         """Return the application behind the gate."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-            refused = self._refusal()
+            refused = self.refusal()
             if refused is not None:
                 await reply(send, refused)
-                status, code = str(refused.status), refused.code
-                self._metrics.count("waymark_ingest_requests_total", 1, status=status, code=code)
                 return
             self._under_way += 1
             try:
@@ -62,10 +60,21 @@ class Gate:
 
         return guarded
 
-    def _refusal(self) -> Answer | None:
+    def refusal(self) -> Answer | None:
+        """Return the answer to a request that cannot be taken now, counted; None where it can."""
+        refused = self._reason()
+        if refused is not None:
+            status, code = str(refused.status), refused.code
+            self._metrics.count("waymark_ingest_requests_total", 1, status=status, code=code)
+        return refused
+
+    def _reason(self) -> Answer | None:
         if self.shut():
             return SHUT
         if not self.pulse.behind:
             return None
         # Who comes waits as long as those before take: no longer than the window, then.
-        return FULL if self._under_way >= max(CROWD, self.pulse.in_window) else None
+        if self._under_way < max(CROWD, self.pulse.in_window):
+            return None
+        self.pulse.refused = True
+        return FULL

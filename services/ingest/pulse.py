@@ -11,12 +11,17 @@ import time
 BEAT_SECONDS = 0.02
 LATE_SECONDS = 0.05
 """A request goes through the loop about eight times, so it waits about eight times this long."""
-PATIENCE_SECONDS = 0.4
+PATIENCE_SECONDS = 0.25
 BEATS = 3
 """So many beats in a row, and for so long, are late before the loop counts as behind."""
 WARY_SECONDS = 2.0
-"""After it was behind, the first late beat is enough for this long."""
-WINDOW_SECONDS = 0.5
+"""It stays behind for this long after the last late beat or refusal: few may come in meanwhile, and
+then no beat is late, however many come."""
+COUNT_SECONDS = 0.5
+WINDOW_SECONDS = 0.2
+KEPT = 0.9
+"""Of what was served, so much is expected the next time at least. Else a slow half second would let
+fewer in, of whom fewer still are served, down to none."""
 
 
 class Pulse:
@@ -25,10 +30,12 @@ class Pulse:
     def __init__(self) -> None:
         """Describe it; ``start`` begins to beat."""
         self.behind = False
+        self.refused = False
+        """Whether anybody was refused since the last beat; whoever refuses says so."""
         self.served = 0
         """How many requests were served; whoever serves one counts it."""
         self.in_window = 0.0
-        """How many were served lately in ``WINDOW_SECONDS``."""
+        """How many can be served in ``WINDOW_SECONDS``, from how many lately were."""
         self._window = (0.0, 0)
         self._due = 0.0
         self._late = 0
@@ -59,13 +66,17 @@ class Pulse:
             self._late, self._calm_at = 0, now
         else:
             self._late += 1
-        began, before = self._window
-        if now - began >= WINDOW_SECONDS:
-            self.in_window = (self.served - before) * WINDOW_SECONDS / (now - began)
-            self._window = (now, self.served)
-        wary = now - self._behind_at < WARY_SECONDS
+        self._count(now)
         long = self._late >= BEATS and now - self._calm_at > PATIENCE_SECONDS
-        self.behind = self._late > 0 and (wary or long)
-        if self.behind:
+        if long or (self.behind and (self._late or self.refused)):
             self._behind_at = now
+        self.behind = now - self._behind_at < WARY_SECONDS
+        self.refused = False
         self._next(loop)
+
+    def _count(self, now: float) -> None:
+        began, before = self._window
+        if now - began >= COUNT_SECONDS:
+            served = (self.served - before) * WINDOW_SECONDS / (now - began)
+            self.in_window = max(served, KEPT * self.in_window)
+            self._window = (now, self.served)

@@ -21,6 +21,7 @@ from services.common.server import Server, listen
 from services.common.settings import Settings
 from services.common.starting import begin
 from services.ingest.app import Limits, create_ingest, ingest_first
+from services.ingest.door import door
 from services.ingest.gate import Gate
 from services.ingest.kafka_publisher import KafkaPublisher
 from services.ingest.recall import Recall
@@ -74,7 +75,9 @@ class Part:
         web = create_web(self._publisher, live, gate, metrics, lambda: self._server.stopping)
         front = ingest_first(gate.before(ingest), web)
         app = guard_hosts(front, settings.host, settings.hosts)
-        self._server = Server(app, on_started=self._started, on_stopping=self._stopping)
+        self._server = Server(
+            app, on_started=self._started, on_stopping=self._stopping, connection=door(gate)
+        )
 
     def serve(self) -> None:
         """Run until the server was told to stop; the producer starts and ends with it."""

@@ -15,7 +15,14 @@ from services.common.settings import load
 from services.ingest.answers import Answer, reply
 from services.ingest.gate import CROWD, Gate
 from services.ingest.kafka_publisher import KafkaPublisher
-from services.ingest.pulse import LATE_SECONDS, PATIENCE_SECONDS
+from services.ingest.pulse import (
+    BEAT_SECONDS,
+    COUNT_SECONDS,
+    LATE_SECONDS,
+    PATIENCE_SECONDS,
+    WARY_SECONDS,
+    Pulse,
+)
 from tests.support.clock import ManualClock
 
 KAFKA = {"WAYMARK_KAFKA": "127.0.0.1:1"}
@@ -97,6 +104,31 @@ async def test_once_the_loop_keeps_up_again_all_are_let_in(tmp_path: Path) -> No
         shop.begin(1)
         await asyncio.sleep(0)
         assert not shop.under_way[-1].done()
+
+
+async def test_while_somebody_is_refused_the_loop_counts_as_behind_though_no_beat_is_late(
+    tmp_path: Path,
+) -> None:
+    async with beating(tmp_path) as shop:
+        shop.begin(CROWD)
+        await work(shop)
+        until = time.monotonic() + 1.5 * WARY_SECONDS
+        while time.monotonic() < until:
+            assert (await shop.ask())["status"] == 429
+            await asyncio.sleep(BEAT_SECONDS / 4)
+
+
+async def test_a_slow_half_second_does_not_let_fewer_in() -> None:
+    pulse = Pulse()
+    pulse.start()
+    async with asyncio.timeout(WAIT):
+        while not pulse.in_window:
+            pulse.served += 100
+            await asyncio.sleep(0.01)
+        before = pulse.in_window
+        await asyncio.sleep(1.2 * COUNT_SECONDS)  # in which nobody is served
+    pulse.stop()
+    assert pulse.in_window > before / 2
 
 
 async def test_a_late_loop_with_few_requests_refuses_none_of_them(tmp_path: Path) -> None:

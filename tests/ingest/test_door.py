@@ -1,0 +1,177 @@
+"""Who is turned away at the connection: the answer is the same, and the connection goes on."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from uvicorn.server import ServerState
+
+from services.common.catalog import Catalog
+from services.common.hosts import Receive, Scope, Send
+from services.common.metrics import Metrics
+from services.common.settings import load
+from services.ingest.answers import Answer, reply
+from services.ingest.door import door
+from services.ingest.gate import CROWD, FULL, Gate
+from services.ingest.kafka_publisher import KafkaPublisher
+from tests.support.clock import ManualClock
+
+BODY = b'{"type":"page_view"}'
+KAFKA = {"WAYMARK_KAFKA": "127.0.0.1:1"}
+"""Named, never asked: no publisher here is started."""
+COUNTED = 'waymark_ingest_requests_total{code="overloaded",status="429"}'
+
+
+class Client:
+    """One connection, and the gate it comes to."""
+
+    def __init__(
+        self, gate: Gate, metrics: Metrics, reader: asyncio.StreamReader, out: asyncio.StreamWriter
+    ) -> None:
+        self._gate = gate
+        self._go_on = asyncio.Event()
+        self._others: list[asyncio.Future[None]] = []
+        self.metrics = metrics
+        self.reader = reader
+        self._out = out
+
+    async def fill(self) -> None:
+        """Have as many others under way as can be served, and the loop behind."""
+        app = self._gate.before(self._waits)
+        self._others = [asyncio.ensure_future(app({}, _never, _never)) for _ in range(CROWD)]
+        await asyncio.sleep(0)
+        self._gate.pulse.behind = True
+
+    async def free(self) -> None:
+        """Have all others answered, and the loop keep up."""
+        self._gate.pulse.behind = False
+        self._go_on.set()
+        await asyncio.gather(*self._others)
+        self._go_on.clear()
+
+    async def _waits(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        await self._go_on.wait()
+
+    def send(self, *parts: bytes) -> None:
+        for part in parts:
+            self._out.write(part)
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Return the next answer: status, headers, body."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.strip().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = await self.reader.readexactly(int(headers["content-length"]))
+        return int(first.split()[1]), headers, body
+
+
+def post(path: str = "/v1/events", *more: str) -> bytes:
+    lines = (f"POST {path} HTTP/1.1", "host: shop", f"content-length: {len(BODY)}", *more)
+    return "\r\n".join((*lines, "", "")).encode() + BODY
+
+
+async def _never(*_: object) -> Any:
+    raise AssertionError("who waits reads nothing and is told nothing")
+
+
+async def _app(_scope: Scope, receive: Receive, send: Send) -> None:
+    body = b""
+    while (message := await receive())["type"] == "http.request":
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    await reply(send, Answer(200, body))
+
+
+@contextlib.asynccontextmanager
+async def connected(folder: Path) -> AsyncIterator[Client]:
+    settings, clock, metrics = load(environ=KAFKA), ManualClock(), Metrics()
+    catalog = Catalog(folder / "catalog.db", clock)
+    gate = Gate(KafkaPublisher(settings), catalog, clock, metrics)
+    connection = door(gate)
+    config = uvicorn.Config(_app, http=connection, lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today")]
+    made = partial(connection, config=config, server_state=state, app_state={})
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(made, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        reader, out = await asyncio.open_connection("127.0.0.1", port)
+        client = Client(gate, metrics, reader, out)
+        try:
+            yield client
+        finally:
+            await client.free()
+            out.close()
+            await out.wait_closed()
+            await asyncio.sleep(0)  # for the server's side of it
+    catalog.close()
+
+
+async def test_who_is_turned_away_is_told_when_to_come_again_and_is_let_in_then(
+    tmp_path: Path,
+) -> None:
+    async with connected(tmp_path) as client:
+        await client.fill()
+        client.send(post())
+        status, headers, body = await client.answer()
+        assert (status, headers["date"]) == (429, "today")
+        assert int(headers["retry-after"]) >= 1
+        assert headers["content-type"] == "application/json"
+        assert msgspec.json.decode(body)["code"] == "overloaded"
+        assert body == FULL.body
+        await client.free()
+        client.send(post())
+        assert (await client.answer())[::2] == (200, BODY)
+        await client.fill()
+        client.send(post())
+        assert (await client.answer())[0] == 429
+        assert f"{COUNTED} 2.0" in client.metrics.expose().decode()
+
+
+async def test_a_body_that_comes_after_the_refusal_is_no_request(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        await client.fill()
+        head, _, _ = post().partition(BODY)
+        client.send(head)
+        assert (await client.answer())[0] == 429
+        await client.free()
+        client.send(BODY, post())
+        assert (await client.answer())[::2] == (200, BODY)
+
+
+async def test_requests_sent_behind_one_another_are_all_answered_in_turn(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        client.send(post())
+        await asyncio.sleep(0)
+        await client.fill()
+        client.send(post(), post())
+        answers = [(await client.answer())[0] for _ in range(3)]
+        assert set(answers) <= {200, 429}
+        await client.free()
+        client.send(post())
+        assert (await client.answer())[::2] == (200, BODY)
+
+
+async def test_a_connection_that_is_to_end_ends_with_the_refusal(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        await client.fill()
+        client.send(post("/v1/events", "connection: close"))
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (429, "close")
+        assert await client.reader.read() == b""
+
+
+async def test_what_stores_nothing_is_answered_at_any_time(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        await client.fill()
+        client.send(b"GET /v1/events HTTP/1.1\r\nhost: shop\r\n\r\n")
+        assert (await client.answer())[0] == 200
+        client.send(post("/healthz"))
+        assert (await client.answer())[0] == 200
