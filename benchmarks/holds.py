@@ -20,7 +20,7 @@ import msgspec
 
 from benchmarks.core import States
 from benchmarks.figures import figure
-from schemas.event import Event
+from schemas.event import TICK, Event
 from schemas.spans import HOUR_MS
 from services.common.catalog_rows import Source
 from services.common.clock import SystemClock
@@ -34,7 +34,7 @@ from services.standalone.admin.forget import forget
 from services.standalone.admin.history import rebuild_source
 from services.standalone.fold import Fold
 from services.standalone.folder import Folder, FolderLock
-from services.standalone.log import TICK, SqliteLog
+from services.standalone.log import SqliteLog
 from services.standalone.parts import Parts, open_parts
 from services.standalone.state_store import SqliteStates
 

@@ -50,6 +50,8 @@ EventType = Literal[
 
 ControlType = Literal["__tick", "__link", "__forget"]
 """Records that only Waymark writes: time passing on a quiet partition, an alias's link, erasure."""
+TICK = b'{"type":"__tick"}'
+"""The line by which time passes where nothing else comes."""
 
 PageKind = Literal[
     "home",

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from schemas.context import Context
     from schemas.wire import Draft
 
+ZERO_ID = "00000000-0000-0000-0000-000000000000"
 NO_IDS = frozenset(
     {
         "",
         "-",
         "(not set)",
-        "00000000-0000-0000-0000-000000000000",
+        ZERO_ID,
         "[]",
         "[object object]",
         "{}",
@@ -63,7 +64,6 @@ _ENCODE = msgspec.json.Encoder(order="sorted").encode
 SUSPECT = NO_IDS | NO_USERS
 """Texts, in lower case, that may be no id: whether they are, depends on the field."""
 
-ZERO_ID = "00000000-0000-0000-0000-000000000000"
 LONGEST_NO_ID = max(map(len, SUSPECT - {ZERO_ID}))
 """A longer text is an id, unless it is ``ZERO_ID``."""
 

@@ -32,6 +32,10 @@ class LogRecord(Struct, frozen=True, gc=False):
     body: bytes
 
 
+RECORD_BYTES = 512 * 1024
+"""A record grows to about this size; larger ones would make the sessionizer's steps coarse."""
+
+
 class Publisher(Protocol):
     """The writing end of the log."""
 

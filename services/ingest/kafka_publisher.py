@@ -24,17 +24,17 @@ from typing import Any
 
 import msgspec
 
+from schemas.event import TICK
 from schemas.rows import DeadLetter
 from services.common.errors import OverloadedError, RetryableError, UnavailableError
 from services.common.metrics import Metrics
 from services.common.partitions import key_of, partition_of
-from services.common.ports import Outgoing
+from services.common.ports import RECORD_BYTES, Outgoing
 from services.common.settings import Settings
 from services.common.topics import topic_name
 from services.ingest.kafka_producer import REQUEST_SECONDS, Producer
 from services.ingest.lanes import Lane, Request, Share, one_record, record_a_line
 
-TICK = b'{"type":"__tick"}'
 TICK_SECONDS = 1.0
 GATHER_SECONDS = 0.005
 HOLD_SECONDS = 0.1
@@ -43,8 +43,6 @@ STUCK_SECONDS = 0.8
 BEHIND_SECONDS = 0.4
 """A lane whose oldest request waits longer takes no more: those it has are answered in time."""
 SWEEP_SECONDS = 0.1
-RECORD_BYTES = 512 * 1024
-"""A record grows to about this size; larger ones would make the sessionizer's steps coarse."""
 FLUSH_BYTES = 16 * 1024 * 1024
 """So much goes at once at most; a broker reads a request whole before it answers."""
 

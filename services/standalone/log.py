@@ -25,10 +25,11 @@ from typing import TypeVar
 
 import msgspec
 
+from schemas.event import TICK
 from schemas.rows import DeadLetter
 from services.common.errors import OverloadedError, UnavailableError, WaymarkError
 from services.common.metrics import Metrics
-from services.common.ports import Clock, Outgoing
+from services.common.ports import RECORD_BYTES, Clock, Outgoing
 from services.standalone import group, sqlite
 from services.standalone.group import Waiting
 from services.standalone.log_file import LogFile
@@ -43,11 +44,8 @@ STEPS = (
     );
     """,
 )
-TICK = b'{"type":"__tick"}'
 TICK_SECONDS = 1.0
 PAGE_BYTES = 8192
-RECORD_BYTES = 512 * 1024
-"""A record grows to about this size; larger ones would make the sessionizer's steps coarse."""
 TRIM_RECORDS = 200
 """Records forgotten in one transaction: publishers wait a few milliseconds behind it at most."""
 SHRINK_PAGES = 2_000

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from schemas.event import TICK
 from services.common.errors import InvalidError, UnavailableError
 from services.common.ports import LogRecord
 from services.loader.erase import erase, visitors_of
@@ -28,7 +29,6 @@ from services.standalone.admin.context import AdminContext
 from services.standalone.admin.registry import Command
 from services.standalone.admin.sources import source_named
 from services.standalone.fold import Fold
-from services.standalone.log import TICK
 from services.standalone.person import Person, without
 
 READ_BYTES = 4 << 20

@@ -7,11 +7,10 @@ at once. One tick, the grace later, settles what is left; deadlines it lets fire
 newest record, where the fold was about to be anyway.
 """
 
+from schemas.event import TICK
 from services.common.errors import RetryableError, UnavailableError
 from services.common.ports import Outgoing, PartitionMeta
 from services.standalone.parts import Parts
-
-TICK = Outgoing("", "", b'{"type":"__tick"}')
 
 
 class StillClock:
@@ -42,7 +41,7 @@ def drain(parts: Parts, clock: StillClock) -> PartitionMeta | None:
     _carry(parts)
     if _waits(parts):
         clock.put(parts.log.append_ms() + _grace_ms(parts))
-        parts.log.append([TICK])
+        parts.log.append([Outgoing("", "", TICK)])
         _carry(parts)
     meta = parts.states.meta()
     if meta is None or meta.applied < parts.log.end():
