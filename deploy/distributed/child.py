@@ -23,11 +23,19 @@ class Child:
     """A command in a session of its own, so that Ctrl-C is the runner's to answer, in order."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path, ready: str
+        self,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        log: Path,
+        ready: str,
+        *,
+        token: str = "",
     ) -> None:
-        """Describe it; ``ready`` is the URL that answers 200 once it may be used."""
+        """Describe it; ``ready`` is the URL that answers 200, to a token, once it may be used."""
         self.name = name
         self.ready = ready
+        self._token = token
         self.log = log
         self.started: list[float] = []
         self._command = list(command)
@@ -55,7 +63,7 @@ class Child:
     def wait_ready(self) -> None:
         """Wait until it answers; raises ``EndedError`` where it ends instead, or takes too long."""
         until = time.monotonic() + START_SECONDS
-        while not _answers(self.ready):
+        while not _answers(self.ready, self._token):
             if self.ended():
                 raise EndedError(f"{self.name} ended:\n{self.last_words()}")
             if time.monotonic() > until:
@@ -85,9 +93,11 @@ class Child:
         return self.log.read_text(errors="replace")[-WORDS:] if self.log.exists() else ""
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, token: str) -> bool:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    asked = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback, ours
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback, ours
+        with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - as above
             return int(answer.status) == 200  # noqa: PLR2004 - OK
     except (urllib.error.URLError, OSError):
         return False

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from deploy.distributed.child import Child
 
 SOURCE = "shop"
+LOOK_UP = f"/v1/metrics/live_visitors?source={SOURCE}"
+"""What is answered once every partition has a worker that tells: then anybody is found."""
 PARTITIONS = "8"
 """Enough to try out; a real installation takes 64, since it cannot be changed later."""
 
@@ -77,18 +79,29 @@ def parts(folder: Path, ports: Ports, keys: Keys, shared: Mapping[str, str]) -> 
     return [
         _part(folder, "loader", ports.loader, environ),
         *workers,
-        _part(folder, "metrics-api", ports.metrics_api, environ),
+        _part(folder, "metrics-api", ports.metrics_api, environ, ready=LOOK_UP, token=keys.read),
         _part(folder, "ingest", ports.ingest, environ),
     ]
 
 
 def _part(
-    folder: Path, command: str, port: int, environ: Mapping[str, str], name: str = ""
+    folder: Path,
+    command: str,
+    port: int,
+    environ: Mapping[str, str],
+    name: str = "",
+    *,
+    ready: str = "/readyz",
+    token: str = "",
 ) -> Child:
     name = name or command
     own = {"WAYMARK_PORT": str(port), "WAYMARK_DATA": str(folder / name)}
-    ready = f"http://127.0.0.1:{port}/readyz"
     waymark = str(Path(sys.executable).with_name("waymark"))
     return Child(
-        name, [waymark, command], {**environ, **own}, folder / "logs" / f"{name}.log", ready
+        name,
+        [waymark, command],
+        {**environ, **own},
+        folder / "logs" / f"{name}.log",
+        f"http://127.0.0.1:{port}{ready}",
+        token=token,
     )

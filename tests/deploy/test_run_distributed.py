@@ -32,9 +32,11 @@ def test_what_it_prints_works_as_pasted_and_ctrl_c_ends_everything(tmp_path: Pat
         eventually(lambda: b"Try it:" in output.read_bytes() or runner.poll(), START_SECONDS)
         assert runner.poll() is None, output.read_text()
         post, ask = re.findall(r"^  (curl .+)$", output.read_text(), re.MULTILINE)
+        url = re.findall(r"'(http://\S+)'", ask)[0]
+        nobody = httpx.get(url, timeout=30)
+        assert nobody.status_code == 404, f"look-ups work at once: {nobody.text}"
         sent = subprocess.run(post, shell=True, capture_output=True, text=True, check=True)
         assert '"accepted":1' in sent.stdout
-        url = re.findall(r"'(http://\S+)'", ask)[0]
         eventually(lambda: httpx.get(url, timeout=30).status_code == 200, 120)
         children = _children(runner.pid)
         assert len(children) == 7, "broker, storage, ingest, loader, metrics API, two workers"
