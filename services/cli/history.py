@@ -8,16 +8,12 @@ import tomli_w
 import typer
 
 from services.cli import say
-from services.cli.options import Data, From, Json, Source, To, time_ms
+from services.cli.options import Data, Files, Format, From, Json, Source, To, time_ms
 from services.cli.remote import call, settings_of
 from services.common.errors import InvalidError
 from services.common.policy_file import parse_policy, policy_of, read_policy
 from services.formats.registry import format_named
 
-Files = Annotated[list[Path], typer.Argument(help="Files; gzip and zstd by extension.")]
-Format = Annotated[
-    str, typer.Option("--format", help="waymark, segment, rees46 or otto.", show_default=True)
-]
 PolicyFile = Annotated[Path, typer.Argument(help="Policy file (TOML).")]
 REJECTED = 1
 

@@ -1,16 +1,20 @@
 """Options that several commands share, each worded once, and their reading."""
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.common.times import parse
+from services.formats.registry import FORMATS
 
 Data = Annotated[
     str | None, typer.Option(help="Data folder; else WAYMARK_DATA, else ./waymark-data.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Files = Annotated[list[Path], typer.Argument(help="Files; gzip and zstd by extension.")]
+Format = Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")]
 Source = Annotated[
     str | None, typer.Option(help="Storefront; may be left out where there is only one.")
 ]

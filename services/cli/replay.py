@@ -9,6 +9,7 @@ import httpx
 import typer
 
 from services.cli import say
+from services.cli.options import Files, Format, Json
 from services.cli.send import PATIENCE_S, Rejected, Sender
 from services.cli.shift import shift_ms, shifted
 from services.common.errors import InvalidError, RetryableError, UnavailableError
@@ -22,12 +23,10 @@ TIMEOUT_S = 30.0
 
 
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="Files; gzip and zstd by extension.")],
+    files: Files,
     to: Annotated[str, typer.Option(help="Address of Waymark, such as http://127.0.0.1:8080.")],
     key: Annotated[str, typer.Option(help="Write key.", envvar="WAYMARK_REPLAY_KEY")],
-    form: Annotated[
-        str, typer.Option("--format", help="waymark, segment, rees46 or otto.")
-    ] = "waymark",
+    form: Format = "waymark",
     rate: Annotated[int | None, typer.Option(min=1, help="Events a second at most.")] = None,
     shift_to_now: Annotated[
         bool, typer.Option("--shift-to-now", help="Move times so that the last event is now.")
@@ -38,7 +37,7 @@ def replay(
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds an absent or busy server is waited for.")
     ] = PATIENCE_S,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    json: Json = False,
 ) -> None:
     """Send files of events through the ingest API, in order.
 

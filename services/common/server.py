@@ -37,6 +37,19 @@ def listen(host: str, port: int) -> socket.socket:
     return taken
 
 
+def url_of(host: str, address: socket.socket, everywhere: str = "") -> str:
+    """Return the URL of a taken address.
+
+    One that listens everywhere has the name ``everywhere``, or loopback's where that is empty.
+    """
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - a name to show
+        name = everywhere or ("::1" if host == "::" else "127.0.0.1")
+    else:
+        name = host.strip("[]")
+    port = address.getsockname()[1]
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
 class Server(uvicorn.Server):
     """A server that says first that it goes, and only then goes."""
 

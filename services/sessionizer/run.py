@@ -24,7 +24,7 @@ from services.common.garbage import collect_seldom
 from services.common.metrics import Metrics
 from services.common.policy_file import policy_of
 from services.common.rules import CatalogRules
-from services.common.server import listen
+from services.common.server import listen, url_of
 from services.common.settings import Settings
 from services.common.starting import begin
 from services.sessionizer.announce import AGAIN_SECONDS, Announcer
@@ -75,7 +75,7 @@ class Worker:
         self._owners = Owners(settings, rules, policy.time, tally)
         self._app, self._reader = make_app(settings, self._owners, die)
         self._pulse = Pulse(settings, self._owners, tally)
-        url = settings.advertise or _url(settings.host, address)
+        url = settings.advertise or url_of(settings.host, address, socket.gethostname())
         self._announcer = Announcer(settings, url, SystemClock())
         shown = Shown(self._owners, self._pulse, metrics, settings.kafka_partitions, self._unready)
         self._server = _server(shown)
@@ -202,10 +202,3 @@ def _server(shown: Shown) -> _Server:
             server_header=False,
         )
     )
-
-
-def _url(host: str, address: socket.socket) -> str:
-    """Return the worker's own URL: its host name where it listens on every address."""
-    port = address.getsockname()[1]
-    name = socket.gethostname() if host in {"0.0.0.0", "::"} else host.strip("[]")  # noqa: S104
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

@@ -13,7 +13,7 @@ from socket import socket
 from services.common import logging
 from services.common.fatal import die, leave
 from services.common.garbage import collect_seldom
-from services.common.server import Server, listen
+from services.common.server import Server, listen, url_of
 from services.common.settings import Settings
 from services.demo.thread import Demo
 from services.history.nightly import Nightly
@@ -54,7 +54,7 @@ class Standalone:
         parts.engine.upkeep.add(Nightly(self._runner.run, parts.catalog, parts.clock).run)
         self._face = create_app(parts, self._runner, lambda: self.server.stopping)
         self.server = Server(self._face.app, on_started=self._started, on_stopping=self._stopping)
-        self.url = _url(parts.settings.host, address)
+        self.url = url_of(parts.settings.host, address)
         self._demo = Demo(self.url, parts.catalog, parts.clock) if demo else None
 
     def serve(self) -> None:
@@ -98,9 +98,3 @@ class Standalone:
             self._demo.stop()
         self._parts.engine.feed.close()
         self._face.reads.state.parts.followers.close()
-
-
-def _url(host: str, address: socket) -> str:
-    port = address.getsockname()[1]
-    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - a name to show
-    return f"http://[{name}]:{port}" if ":" in name.strip("[]") else f"http://{name}:{port}"
