@@ -69,18 +69,6 @@ class LogReader(Protocol):
         ...
 
 
-class EventLog(Publisher, LogReader, Protocol):
-    """The log whole, where one process holds both ends."""
-
-    def trim(self, up_to: int) -> int:
-        """Forget records up to and including the offset; return how many went."""
-        ...
-
-    def end(self) -> int:
-        """Return the greatest offset written, 0 for an empty log."""
-        ...
-
-
 class PartitionMeta(Struct, frozen=True):
     """Where a partition's fold stands, as of its applied record (DESIGN, *Effects*)."""
 
@@ -113,18 +101,6 @@ class StateReader(Protocol):
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Return every key with its encoded state."""
-        ...
-
-
-class StateStore(StateReader, Protocol):
-    """Durable states, meta and outbox of a partition."""
-
-    def meta(self) -> PartitionMeta | None:
-        """Return the meta of the last commit, None on a new store."""
-        ...
-
-    def commit(self, changes: Changes) -> None:
-        """Store the changes durably in one transaction."""
         ...
 
 

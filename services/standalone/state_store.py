@@ -52,7 +52,7 @@ class Bundle(Struct, frozen=True):
 
 
 class SqliteStates:
-    """The ``StateStore`` port over one SQLite file, with the outbox's reading ends."""
+    """A ``StateReader`` over one SQLite file that stores changes whole, and their outbox."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file."""

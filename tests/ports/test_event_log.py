@@ -1,4 +1,4 @@
-"""The EventLog and DeadLetters ports: one suite, run against the real log and the one in memory.
+"""Both ends of the log, and refused events: one suite, against the real log and one in memory.
 
 What the writing end alone promises is also asked of the one on Kafka, over a real broker.
 """

@@ -1,4 +1,4 @@
-"""The StateStore port: one suite, run against ``state.db`` and the one in memory."""
+"""Durable states, meta and outbox: one suite, run against ``state.db`` and the one in memory."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

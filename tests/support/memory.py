@@ -10,7 +10,7 @@ from services.common.ports import Changes, Clock, LogRecord, Outgoing, Partition
 
 
 class MemoryLog:
-    """``EventLog`` and ``DeadLetters``: one record a publish. ``refuse`` plays a full disk."""
+    """``SqliteLog``'s ports in memory: one record a publish. ``refuse`` plays a full disk."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -59,7 +59,7 @@ class MemoryLog:
 
 
 class MemoryStates:
-    """``StateStore``: ``kept`` now; ``rows`` and ``forwards`` are all that ever came."""
+    """``SqliteStates`` in memory: ``kept`` now; ``rows`` and ``forwards`` are all that came."""
 
     def __init__(self) -> None:
         self.kept: dict[bytes, bytes] = {}
