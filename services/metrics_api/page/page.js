@@ -18,6 +18,7 @@ const LOOKS = {
   cart_abandoned: "bad", checkout_abandoned: "bad", cart_lost: "bad", payment_failed: "bad", error: "bad",
 };
 const SHOWN = 14;
+const CONNECTING = "Connecting…";
 const counts = new Intl.NumberFormat("en");
 const shares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 const state = { source: "", sources: [], stream: null, access: null, signals: new Map(), told: new Map() };
@@ -51,13 +52,14 @@ function money(value, currency) {
   } catch { return `${value} ${currency}`; }
 }
 
-function since(ms) {
-  const seconds = Math.max(0, Math.round((Date.now() - ms) / 1000));
-  if (seconds < 60) return "just now";
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+function total(rows) {
+  return rows.reduce((sum, row) => sum + (row.value || 0), 0);
+}
+
+// The same form for every moment, right however long they stand there.
+function moment(ms) {
   const when = new Date(ms), year = when.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
-  return when.toLocaleDateString("en", { day: "numeric", month: "short", ...year });
+  return when.toLocaleString("en-GB", { day: "numeric", month: "short", ...year, hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }
 
 // Here now
@@ -65,9 +67,9 @@ function since(ms) {
 async function drawLive() {
   const rows = await ask("/v1/metrics/live_visitors", { group_by: "stage" });
   const found = new Map(rows.map((row) => [row.stage, row.value || 0]));
-  const total = [...found.values()].reduce((sum, value) => sum + value, 0);
-  $("live").textContent = counts.format(total);
-  $("live-word").textContent = total === 1 ? "visitor" : "visitors";
+  const here = total(rows);
+  $("live").textContent = counts.format(here);
+  $("live-word").textContent = here === 1 ? "visitor" : "visitors";
   const most = Math.max(1, ...found.values());
   const shown = found.get("unstaged") ? [...STAGES, "unstaged"] : STAGES;
   $("stages").replaceChildren(...shown.map((stage, place) => {
@@ -84,12 +86,12 @@ async function drawLive() {
 
 const NUMBERS = [
   ["Sessions", "sessions", count], ["Bounce rate", "bounce_rate", rate("ended visits")],
-  ["Conversion", "conversion_rate", rate("sessions")], ["Carts abandoned", "cart_abandonment_rate", rate("carts")],
+  ["Conversion", "conversion_rate", conversion], ["Carts abandoned", "cart_abandonment_rate", rate("carts")],
   ["Orders", "orders", count], ["Revenue", "revenue", sums],
 ];
 
 function count(rows) {
-  return [counts.format(rows.reduce((sum, row) => sum + (row.value || 0), 0)), ""];
+  return [counts.format(total(rows)), ""];
 }
 
 function rate(of) {
@@ -98,15 +100,22 @@ function rate(of) {
     : ["–", "none yet"];
 }
 
+// The share of sessions; orders that a shop's backend reports of nobody who visited are beside it.
+function conversion(rows, answers) {
+  const [value, context] = rate("sessions")(rows);
+  const more = total(answers.get("orders")) > (rows[0]?.k || 0);
+  return [value, more ? `${context}; orders without a visit do not count` : context];
+}
+
 function sums(rows) {
   const some = rows.filter((row) => row.value);
   return [some.map((row) => money(row.value, row.currency)).join(" + ") || "–", some.length ? "" : "none yet"];
 }
 
 async function drawNumbers() {
-  const answers = await Promise.all(NUMBERS.map(([, name]) => ask(`/v1/metrics/${name}`, { from: "now-24h", to: "now" })));
-  $("numbers").replaceChildren(...NUMBERS.map(([label, , shown], place) => {
-    const [value, context] = shown(answers[place]), tile = element("div");
+  const answers = new Map(await Promise.all(NUMBERS.map(async ([, name]) => [name, await ask(`/v1/metrics/${name}`, { from: "now-24h", to: "now" })])));
+  $("numbers").replaceChildren(...NUMBERS.map(([label, name, shown]) => {
+    const [value, context] = shown(answers.get(name), answers), tile = element("div");
     tile.classList.toggle("long", value.length > 8);
     tile.append(element("dt", label), element("dd", value));
     if (context) tile.append(element("dd", context, { class: "small" }));
@@ -145,7 +154,7 @@ function signalLine(signal, fresh) {
     text.append(Object.assign(element("bdi", part), { className: "about" }));
   }
   text.append(" ", why(signal.signal_id, text));
-  const when = element("time", since(signal.at_ms), { datetime: new Date(signal.at_ms).toISOString() });
+  const when = element("time", moment(signal.at_ms), { datetime: new Date(signal.at_ms).toISOString() });
   line.append(element("i", "", { "aria-hidden": "true" }), text, when);
   return line;
 }
@@ -221,19 +230,24 @@ async function drawSteps() {
 
 // The page as a whole
 
+function tell(text, look = "") {
+  $("fresh").className = `fresh ${look}`;
+  $("fresh").textContent = text;
+}
+
 async function drawFresh() {
-  const { status, hops } = await ask("/v1/health/pipeline");
+  const { hops } = await ask("/v1/health/pipeline");
   const trouble = hops.find((hop) => hop.trouble);
-  $("fresh").className = status === "ok" ? "fresh ok" : "fresh bad";
-  $("fresh").textContent = trouble ? `${trouble.name}: ${trouble.trouble}` : "Live";
+  const shown = $("live").textContent !== "–" && $("numbers").childElementCount > 0;
+  if (trouble) tell(`${trouble.name}: ${trouble.trouble}`, "bad");
+  else tell(...(shown ? ["Live", "ok"] : [CONNECTING]));
 }
 
 async function guarded(draw) {
   try { await draw(); } catch (error) {
     if (error instanceof Elsewhere) return;
     if (error.status === 401) return signIn();
-    $("fresh").className = "fresh bad";
-    $("fresh").textContent = error instanceof Refused ? error.message : "Waymark does not answer";
+    tell(error instanceof Refused ? error.message : "Waymark does not answer", "bad");
   }
 }
 
@@ -241,7 +255,7 @@ function signIn() {
   state.stream?.close();
   $("board").hidden = true;
   $("signin").hidden = false;
-  $("fresh").textContent = "Signed out";
+  tell("Signed out");
   if (new URLSearchParams(location.search).get("signin") === "failed") $("wrong").textContent = "This token is not known.";
   $("token").focus();
 }
@@ -259,7 +273,9 @@ function choose(source) {
   state.signals.clear();
   for (const drawn of ["stages", "numbers", "hours", "signals", "steps"]) $(drawn).replaceChildren();
   $("live").textContent = "–";
-  for (const draw of [drawFresh, drawLive, drawNumbers, drawSteps, follow]) guarded(draw);
+  tell(CONNECTING);
+  const first = () => Promise.all([drawLive(), drawNumbers()]).then(drawFresh);
+  for (const draw of [drawFresh, first, drawSteps, follow]) guarded(draw);
 }
 
 // A shop's first event turns the page from the demo to the shop.
@@ -289,7 +305,6 @@ async function start() {
   for (const [draw, every] of [[drawLive, 3], [drawFresh, 5], [drawSources, 10], [drawNumbers, 15], [drawSteps, 30]]) {
     setInterval(() => guarded(draw), every * 1000);
   }
-  setInterval(() => drawSignals(), 30000);
 }
 
 $("source").addEventListener("change", (event) => choose(event.target.value));
