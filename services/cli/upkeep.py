@@ -162,9 +162,9 @@ def _tell_copy(done: str, result: dict[str, Any], *, json: bool) -> None:
     if json:
         say.as_json(result)
         return
-    rows = [{"table": name, "rows": count} for name, count in result["rows"].items()]
     say.out(
         f"{done} {result['folder']}: all as of {say.when(result['made_ms'])}, the log up to record "
         f"{result['log_end']}"
     )
+    rows = [{"table": name, "rows": count} for name, count in result["rows"].items() if count]
     say.table(rows, json=False, empty="")

@@ -45,7 +45,8 @@ def _manifest(backup: Folder) -> Manifest:
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError) as error:
-        raise InvalidError(f"{backup.root} is no whole backup: {MANIFEST}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InvalidError(f"{backup.root} is no whole backup: {MANIFEST}: {why}") from error
     if manifest.form != FORM:
         raise InvalidError(f"{path}: form = {manifest.form}, known is {FORM}")
     return manifest

@@ -103,9 +103,9 @@ def test_a_write_key_is_missed_only_where_neither_catalog_nor_settings_have_one(
     catalog.put_source(Source(name="shop"))
     none = keys_check(bare, catalog)
     assert (none.verdict, "waymark keys create" in none.do) == ("note", True)
-    assert keys_check(given, catalog).message == "1 sources, 1 write keys"
+    assert keys_check(given, catalog).message == "sources: 1, write keys: 1"
     key, _ = catalog.create_key("shop")
-    assert keys_check(bare, catalog).message == "1 sources, 1 write keys"
+    assert keys_check(bare, catalog).message == "sources: 1, write keys: 1"
     catalog.revoke_key(key.id)
     assert keys_check(bare, catalog).verdict == "note"
     catalog.close()

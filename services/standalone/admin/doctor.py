@@ -101,7 +101,7 @@ def keys_check(settings: Settings, catalog: Catalog) -> Check:
     if not count:
         message = "no write key is in the catalog, or in WAYMARK_WRITE_KEYS here"
         return Check("keys", "note", message, NO_KEY, facts)
-    return Check("keys", "ok", f"{len(sources)} sources, {count} write keys", "", facts)
+    return Check("keys", "ok", f"sources: {len(sources)}, write keys: {count}", "", facts)
 
 
 def _disk(context: AdminContext) -> Check:
