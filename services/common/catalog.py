@@ -13,11 +13,9 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 from zoneinfo import available_timezones
 
 import msgspec
-from msgspec import Struct
 
 from schemas.money import exponents
 from schemas.spans import DAY_MS
@@ -32,6 +30,7 @@ from services.common.catalog_rows import (
     Source,
     Token,
 )
+from services.common.catalog_snapshot import Snapshot, rows_of, taken
 from services.common.catalog_store import CatalogStore
 from services.common.errors import InvalidError
 from services.common.ports import Clock
@@ -40,23 +39,6 @@ FRESH_S = 0.1
 DEFAULT_SOURCE = "shop"
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.IGNORECASE)
 ORIGIN = re.compile(r"\*|https?://[^/\s,]+", re.IGNORECASE)
-
-S = TypeVar("S", Key, Token)
-
-
-class _Snapshot(Struct, frozen=True):
-    """The catalog as of one moment; what a secret allows is found by its digest."""
-
-    sources: dict[str, Source]
-    grants: dict[bytes, tuple[bytes, Grant]]
-    tokens: dict[bytes, tuple[bytes, Token]]
-    origins: frozenset[str]
-    seen: dict[str | bytes, Grant] = {}
-    """What keys seen valid allow, so that a request costs no digest; gone with the snapshot.
-
-    A look-up compares texts only where their hashes, keyed anew for each process, are equal whole:
-    how long it takes tells nothing of how much of a key was right.
-    """
 
 
 class Catalog:
@@ -134,6 +116,8 @@ class Catalog:
         """Make a write key and return it with its secret, which is never shown again.
 
         A test key writes into ``SOURCE-test``, made with short times where it does not exist.
+        Raises ``InvalidError`` for a source that does not exist, and for origins that a key of
+        this kind lacks or cannot have.
         """
         found = self._named(source)
         if kind == "browser" and not origins:
@@ -155,7 +139,7 @@ class Catalog:
 
     def write_keys(self) -> list[Key]:
         """Return the stored write keys, revoked ones too, oldest first."""
-        return _rows(self._file.secrets("key"), Key)
+        return rows_of(self._file.secrets("key"), Key)
 
     def has_keys(self) -> bool:
         """Tell whether any write key counts now, a stored one or one of the settings."""
@@ -186,7 +170,10 @@ class Catalog:
     # -- read tokens
 
     def create_token(self, source: str | None = None) -> tuple[Token, str]:
-        """Make a read token, of one source or of all, and return it with its secret."""
+        """Make a read token, of one source or of all, and return it with its secret.
+
+        Raises ``InvalidError`` for a source that does not exist.
+        """
         if source is not None:
             self._named(source)
         token = Token(id=secrets.token_hex(4), source=source, created_ms=self._clock.now_ms())
@@ -194,7 +181,7 @@ class Catalog:
 
     def read_tokens(self) -> list[Token]:
         """Return the stored read tokens, revoked ones too, oldest first."""
-        return _rows(self._file.secrets("token"), Token)
+        return rows_of(self._file.secrets("token"), Token)
 
     def revoke_token(self, token_id: str) -> None:
         """Make a token useless from now on; raises ``InvalidError`` where there is none."""
@@ -218,7 +205,7 @@ class Catalog:
 
     # -- the snapshot
 
-    def _fresh(self) -> _Snapshot:
+    def _fresh(self) -> Snapshot:
         now = time.monotonic()
         if now - self._checked > FRESH_S:
             self._checked = now
@@ -230,27 +217,9 @@ class Catalog:
         with self._lock:
             self._seen, self._checked, self._snapshot = self._load()
 
-    def _load(self) -> tuple[int, float, _Snapshot]:
+    def _load(self) -> tuple[int, float, Snapshot]:
         seen, checked = self._file.changes(), time.monotonic()
-        sources = {
-            source.name: source
-            for source in (msgspec.json.decode(body, type=Source) for body in self._file.sources())
-        }
-        keys = _live(self._file.secrets("key"), Key)
-        keys += [(self._file.digest(key), _settings_key(name)) for name, key in self._keys]
-        tokens = _live(self._file.secrets("token"), Token)
-        tokens += [
-            (self._file.digest(token), Token(id="settings", source=name or None))
-            for token, name in self._tokens
-        ]
-        grants = {
-            digest: (digest, Grant(key, sources[key.source]))
-            for digest, key in keys
-            if key.source in sources
-        }
-        origins = frozenset(origin for _, key in keys for origin in key.origins)
-        held = {digest: (digest, token) for digest, token in tokens}
-        return seen, checked, _Snapshot(sources, grants, held, origins)
+        return seen, checked, taken(self._file, self._keys, self._tokens)
 
     def _named(self, name: str) -> Source:
         found = self.source(name)
@@ -279,22 +248,6 @@ class Catalog:
         if not self._file.revoke(role, secret_id, self._clock.now_ms()):
             raise InvalidError(f"there is no {role} {secret_id!r}")
         self._reload()
-
-
-def _settings_key(source: str) -> Key:
-    return Key(id="settings", source=source)
-
-
-def _rows(stored: list[tuple[bytes, bytes, int | None]], kind: type[S]) -> list[S]:
-    return [
-        msgspec.structs.replace(msgspec.json.decode(body, type=kind), revoked_ms=revoked_ms)
-        for _, body, revoked_ms in stored
-    ]
-
-
-def _live(stored: list[tuple[bytes, bytes, int | None]], kind: type[S]) -> list[tuple[bytes, S]]:
-    rows = zip(stored, _rows(stored, kind), strict=True)
-    return [(entry[0], row) for entry, row in rows if row.revoked_ms is None]
 
 
 def _origin(text: str) -> str:
