@@ -110,7 +110,7 @@ Try it:
 -H 'Content-Type: application/json' -d '{EXAMPLE}'
   curl -sS '{reads}/v1/visitors/me?source={SOURCE}'
 The command line works on it in another shell, for example:
-  {settings} .venv/bin/waymark doctor --data {folder / "cli"}
+  {settings} .venv/bin/waymark doctor
 Stop with Ctrl-C.
 """
 
