@@ -33,7 +33,7 @@ def parse_policy(text: str, name: str = "policy", base: Policy | None = None) ->
     replaces its own. A text that changes a rule and names no ``version`` gets one made from its
     rules, 2^31 or more: rows of two different policies never bear the same number by oversight.
     Over a ``base`` a text has been stored before: it is not refused for bearing the base's version,
-    but gets its own as well.
+    but gets its own as well. Raises ``InvalidError`` naming ``name``, field and value.
     """
     stored = base is not None
     base = base or Policy()

@@ -100,7 +100,10 @@ def topic_name(settings: Settings, name: Name) -> str:
 
 
 def topics(settings: Settings) -> dict[Name, Topic]:
-    """Return every topic as the settings want it."""
+    """Return every topic as the settings want it.
+
+    Raises ``InvalidError`` where they want more copies in sync than there are.
+    """
     if settings.kafka_min_insync > settings.kafka_replication:
         raise InvalidError(
             f"WAYMARK_KAFKA_MIN_INSYNC = {settings.kafka_min_insync} is more than "

@@ -53,7 +53,7 @@ class WorkerClient:
         return set(self._directory.urls.values())
 
     def home(self, source: str, address: str) -> str:
-        """Return the URL of the worker that owns an address."""
+        """Return the URL of the worker that owns an address; ``MovingError`` where none does."""
         number = partition_of(key_of(source, address), self._partitions)
         url = self._directory.urls.get(number)
         if url is None:
@@ -69,7 +69,10 @@ class WorkerClient:
         answers: Collection[int] = ANSWERED,
         **sent: Any,
     ) -> httpx.Response:
-        """Return a worker's answer, of these statuses; ``sent`` goes to httpx."""
+        """Return a worker's answer, of these statuses; ``sent`` goes to httpx.
+
+        Raises ``MovingError`` where it gives none: its partitions may be another's by now.
+        """
         try:
             answer = await self._http.request(method, f"{url}/v1/{path}", **sent)
         except httpx.HTTPError as error:
@@ -80,7 +83,10 @@ class WorkerClient:
         return answer
 
     async def ask_all(self, method: str, path: str, **sent: Any) -> list[dict[str, Any]]:
-        """Return the answers of every ``partition``, each exactly once."""
+        """Return the answers of every ``partition``, each exactly once.
+
+        Raises ``MovingError`` where one has no owner, or two.
+        """
         asked = (self.ask(method, url, path, **sent) for url in self.urls)
         rows = [row for answer in await asyncio.gather(*asked) for row in _rows(answer)]
         times = Counter(row["partition"] for row in rows)

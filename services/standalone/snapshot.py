@@ -66,7 +66,10 @@ def copy_frozen(
 
 
 def thaw_into(storage: ClickHouse, source: Path, frozen: Frozen, progress: Progress) -> None:
-    """Bring copied parts into a new store, and check that every row is there."""
+    """Bring copied parts into a new store, and check that every row is there.
+
+    Raises ``InvalidError`` where they are a newer version's, or damaged.
+    """
     unknown = set(frozen.migrations) - {one.name for one in migrations()}
     if unknown:
         raise InvalidError(f"the backup is of a newer version: it knows {sorted(unknown)}")

@@ -49,7 +49,10 @@ def connect(path: Path, *, page_bytes: int = 4096) -> sqlite3.Connection:
 
 
 def migrate(connection: sqlite3.Connection, steps: tuple[str, ...], path: Path) -> None:
-    """Bring a database to the newest form: each step once, its number kept in ``user_version``."""
+    """Bring a database to the newest form: each step once, its number kept in ``user_version``.
+
+    Raises ``FatalError`` where a newer version wrote it.
+    """
     with translated(path):
         (done,) = connection.execute("PRAGMA user_version").fetchone()
         if done > len(steps):

@@ -25,7 +25,10 @@ ASKED_AT_ONCE = 500
 
 
 class Workers(WorkerClient):
-    """All workers of an installation, asked until partitions have stopped moving."""
+    """All workers of an installation, asked until partitions have stopped moving.
+
+    What they do raises ``MovingError`` where those still move after ``PATIENCE_SECONDS``.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Ask the workers of these settings; nothing is connected before ``start``."""

@@ -15,6 +15,8 @@ from services.sessionizer.core.policy import SourceRules
 from services.sessionizer.core.state import KEY, PRODUCT, Session, Visitor
 
 Effect = Callable[[Visitor, Event, SourceRules, Out, int], bool]
+"""All take the same, though most use three of them: visitor, event, rules, where what is told goes,
+and when the visitor was last active before the event. So one line calls them all."""
 HURDLES = frozenset({"account", "support"})
 """Page kinds that may be friction by themselves."""
 

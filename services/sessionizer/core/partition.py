@@ -195,7 +195,7 @@ class Partition:
         if due or told or opening:
             self._schedule.put(entry)
 
-    # Effects
+    # -- effects
 
     def take(self) -> Changes:
         """Return all that changed since the last take, as one transaction to store."""
@@ -257,7 +257,7 @@ class Partition:
         """The newest record all of whose events have settled, and are stored with the next take."""
         return self._meta().applied
 
-    # Now
+    # -- now
 
     def visitor(self, source: str, visitor_id: str) -> dict[str, Any] | None:
         """Return a visitor's live state in the API's shape, None for one never seen."""
