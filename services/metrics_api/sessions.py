@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, field_validator
 
+from schemas.rows import Stage
 from services.common.answers import json_answer
 from services.common.times import LATEST_MS
 from services.metrics_api import entity, scope
@@ -21,7 +22,6 @@ from services.metrics_api.shapes import Session, SessionWhole, shape
 
 router = APIRouter(tags=["sessions"])
 
-Stage = Literal["discovery", "interest", "intent", "purchase", "engagement"]
 CartOutcome = Literal["none", "open", "abandoned", "recovered", "lost", "emptied", "converted"]
 MOST_EVENTS = 5_000
 FILTERS = (

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.rows import STAGES
 from services.common.answers import json_answer
 from services.common.errors import OverloadedError, UnavailableError
 from services.metrics_api import scope, sessions
@@ -20,7 +21,7 @@ from services.metrics_api.shapes import Cart, Session, shape
 
 router = APIRouter(tags=["visitors"])
 
-RANKS = ("engagement", "discovery", "interest", "intent", "purchase")
+RANKS = (STAGES[-1], *STAGES[:-1])
 """Stages from the lowest; engagement never ranks above another (DESIGN, *Words*)."""
 
 NOWHERE: dict[str, Any] = {
