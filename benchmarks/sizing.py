@@ -22,7 +22,7 @@ from services.common.clickhouse import ClickHouse, open_storage
 from services.common.ports import LogRecord
 from services.common.sites import site_of
 from services.demo.journeys import visits
-from services.loader.event_columns import rows_of_record
+from services.loader.event_columns import EventRows
 from services.loader.migrate import migrate
 from services.sessionizer.core.policy import Policy
 
@@ -61,7 +61,8 @@ def lines(count: int) -> Iterator[bytes]:
 def stored(storage: ClickHouse, records: list[bytes]) -> tuple[int, int]:
     """Insert the records' events, merge, and return packed and plain bytes on disk."""
     for offset, body in enumerate(records):
-        rows = rows_of_record(LogRecord(offset, START_MS, body))
+        rows = EventRows()
+        rows.add(LogRecord(offset, START_MS, body))
         storage.insert("events", rows, "")
     storage.command("OPTIMIZE TABLE events FINAL")
     (row,) = storage.query(SIZE)

@@ -32,7 +32,7 @@ from schemas.event import Event
 from services.common.clickhouse import open_storage
 from services.common.ports import LogRecord, PartitionMeta
 from services.common.settings import load
-from services.loader.event_columns import rows_of_record
+from services.loader.event_columns import EventRows
 from services.loader.migrate import migrate
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import SourceRules
@@ -239,7 +239,9 @@ def storage_alone(folder: Path, events: int) -> float:
         )
         for n in range(events)
     ]
-    rows = list(rows_of_record(LogRecord(1, now, b"\n".join(lines))))
+    made = EventRows()
+    made.add(LogRecord(1, now, b"\n".join(lines)))
+    rows = list(made)
     started = time.perf_counter()
     for place in range(0, events, 50_000):
         storage.insert("events", rows[place : place + 50_000], str(place))

@@ -159,13 +159,6 @@ class EventRows(Columns):
             self._packed += len(fresh.events)
 
 
-def rows_of_record(record: LogRecord) -> EventRows:
-    """Return the rows of one record's events."""
-    rows = EventRows()
-    rows.add(record)
-    return rows
-
-
 def _fits(event: Event) -> bool:
     """Tell whether a row's integers are ones that storage can hold; lines may have any."""
     value = event.value

@@ -12,8 +12,8 @@ from schemas.event import Event
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.ports import LogRecord
 from services.history.groups import components, linked, portions_of, small_portions
-from services.loader.event_columns import rows_of_record
 from services.loader.migrate import migrate
+from tests.support.rows import rows_of_record
 
 
 def test_sets_that_overlap_through_a_third_become_one() -> None:

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.ports import LogRecord
-from services.loader.event_columns import EventRows, rows_of_record
+from services.loader.event_columns import EventRows
 from services.loader.event_rows import FIRST
+from tests.support.rows import rows_of_record
 
 APPEND_MS = 1_790_000_000_000
 GOOD = b'{"type":"page_view","event_id":"%d","source":"shop","visitor_id":"v","ts_ms":%d}'

@@ -21,9 +21,10 @@ from schemas.rows import (
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.errors import InvalidError, UnavailableError
 from services.common.ports import LogRecord
-from services.loader.event_columns import EventRows, rows_of_record
+from services.loader.event_columns import EventRows
 from services.loader.event_rows import row_of
 from services.loader.migrate import migrate
+from tests.support.rows import rows_of_record
 
 T = 1_760_000_000_000
 ID = "00000000-0000-0000-0000-00000000000{}"
