@@ -25,8 +25,8 @@ router = APIRouter(tags=["metrics"])
 
 UNTIL_NOW = "now"
 A_DAY_AGO = "now-24h"
-OF_NOW = frozenset({"source", "group_by", "filter"})
-"""What a metric of now takes: it has no range, and counts none of the other traffic."""
+OF_NOW = frozenset({"source", "group_by", "filter", "from_", "to", "tz"})
+"""What a metric of now takes; a range too, for a dashboard asks every metric with its own."""
 
 
 class MetricParameters(BaseModel):
@@ -87,11 +87,11 @@ async def one_metric(
 
 
 def _only_now(metric: str, asked: MetricParameters) -> None:
-    """Refuse what would be passed over in silence, such as a range."""
+    """Refuse what would be passed over in silence, such as a step."""
     for name in sorted(asked.model_fields_set - OF_NOW):
         value = getattr(asked, name)
         if value != MetricParameters.model_fields[name].default:
-            why = f"{metric} tells of now, so it takes source, group_by and filter alone"
+            why = f"{metric} tells of now: there are source, group_by and filter, and no history"
             raise invalid(name.rstrip("_"), value, why)
 
 

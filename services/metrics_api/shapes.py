@@ -201,7 +201,11 @@ class DeadLetter(Struct, kw_only=True):
 
 
 class SourceOut(Struct, kw_only=True):
-    """One storefront; ``default`` marks the one that is meant where a question names none."""
+    """One storefront; ``default`` marks the one that is meant where a question names none.
+
+    ``events`` says about how many are stored: one sent twice counts twice until storage has merged
+    the two. The metric ``events`` counts each once.
+    """
 
     name: str
     timezone: str

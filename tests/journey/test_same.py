@@ -108,7 +108,7 @@ def _answers(told: Both, asked: list[tuple[str, dict[str, Any]]]) -> list[list[A
 
 def test_metrics_are_the_same_in_both(told: Both) -> None:
     asked = list(questions(told.standalone, told.start_ms))
-    assert len(asked) > 100
+    assert len(asked) > 90
     one, many = _answers(told, asked)
     different = [
         f"{question}: {left} / {right}"
@@ -123,6 +123,17 @@ def test_what_is_looked_at_one_by_one_is_the_same_in_both(told: Both) -> None:
     asked = list(one_by_one(told.standalone))
     for question, one, many in zip(asked, *_answers(told, asked), strict=True):
         assert without_own(one) == without_own(many), question
+
+
+def test_sources_are_the_same_in_both(told: Both) -> None:
+    one, many = (
+        [row for row in found.get("/v1/sources")["rows"] if row["name"] in told.file]
+        for found in told.each()
+    )
+    for row in (*one, *many):
+        assert row.pop("events") > 0  # about how many: a repeat may count
+    assert without_own(one) == without_own(many)
+    assert len(one) == len(told.file)
 
 
 def test_explanations_are_the_same_in_both(told: Both) -> None:
