@@ -72,6 +72,7 @@ class FolderLock:
     """An exclusive lock on a data folder; the kernel lets go of it when the process ends.
 
     The engine of storage refuses a second process too, but only with words nobody understands.
+    ``first`` tells that nobody has been at work there before.
     """
 
     def __init__(self, folder: Folder, *, moving: bool = False, begins: bool = True) -> None:
@@ -83,7 +84,8 @@ class FolderLock:
         in would be missing where it moved to.
         """
         try:
-            if not (begins or folder.begun()):
+            self.first = not folder.begun()
+            if self.first and not begins:
                 raise InvalidError(
                     f"there is no data folder at {folder.root} (WAYMARK_DATA): `waymark run` makes "
                     "one, or name another with --data"

@@ -20,6 +20,7 @@ def test_history_from_an_empty_folder_to_a_backup_and_back(still: Shop, tmp_path
     done = still("import", file, "--json")
     assert done.status == 0, done.err
     assert done.json()[0]["source"] == "shop"
+    assert f"making data folder {still.data} …" in done.err, "a mistyped name would be seen"
     assert still("rebuild", "--json").json()["tables"]["sessions"]["same"] == 2
     assert still("forget", "b2", "--json").json()["events"] == 1
     made = still("backup", tmp_path / "backup", "--json").json()

@@ -43,6 +43,8 @@ def call(
             time.sleep(0.1)
             continue
         with lock:
+            if lock.first:
+                progress(0, None, f"making data folder {folder.root}")
             return _alone(settings, name, args or {}, progress)
 
 
