@@ -33,7 +33,7 @@ class Portion(Struct, frozen=True):
 
 def linked(storage: Storage, source: str) -> list[set[str]]:
     """Return the groups of linked addresses of a source."""
-    rows = storage.query(queries.text("linked"), {"source": source})
+    rows = storage.query(queries.linking("linked"), {"source": source})
     return components(row["addresses"] for row in rows)
 
 
@@ -110,7 +110,7 @@ def _linked_to(storage: Storage, source: str, addresses: set[str]) -> list[set[s
             return linked(storage, source)
         some = {"source": source, "addresses": sorted(fresh)}
         (named,) = storage.query(queries.text("aliases_of"), some)
-        hop = storage.query(queries.text("linked_by"), {"source": source, **named})
+        hop = storage.query(queries.linking("linked_by"), {"source": source, **named})
         found += [row["addresses"] for row in hop]
         fresh = {address for row in hop for address in row["addresses"]} - known
     return components(found)

@@ -55,7 +55,9 @@ def forget(
 
 
 def _known_as(storage: Storage, source: str, visitors: Sequence[str]) -> list[dict[str, Any]]:
-    return storage.query(queries.text("known_as"), {"source": source, "addresses": list(visitors)})
+    return storage.query(
+        queries.linking("known_as"), {"source": source, "addresses": list(visitors)}
+    )
 
 
 def _lines(events: Iterable[Event]) -> list[Outgoing]:

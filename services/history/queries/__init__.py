@@ -3,3 +3,8 @@
 from services.common.named_sql import NamedSql
 
 text = NamedSql("services.history")
+
+
+def linking(name: str) -> str:
+    """Return a statement that asks which aliases events name."""
+    return text(name, aliases=text("aliases"))

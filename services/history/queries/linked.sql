@@ -5,11 +5,7 @@ FROM
 (
     SELECT
         address,
-        arrayJoin(arrayConcat(
-            if(cart_id = '', [], [concat('cart:', cart_id)]),
-            if(user_id = '', [], [concat('user:', user_id)]),
-            if(order_id = '', [], [concat('order:', order_id)])
-        )) AS alias
+        arrayJoin($aliases) AS alias
     FROM events FINAL
     WHERE source = {source:String} AND NOT (cart_id = '' AND user_id = '' AND order_id = '')
     UNION ALL

@@ -5,12 +5,7 @@ FROM
 (
     SELECT
         address,
-        arrayJoin(arrayConcat(
-            if(cart_id = '', [], [concat('cart:', cart_id)]),
-            if(user_id = '', [], [concat('user:', user_id)]),
-            if(order_id = '', [], [concat('order:', order_id)]),
-            if(visitor_id = '', [address], [])
-        )) AS alias
+        arrayJoin(arrayConcat($aliases, if(visitor_id = '', [address], []))) AS alias
     FROM events
     WHERE source = {source:String} AND (
         user_id IN {users:Array(String)}
