@@ -79,6 +79,10 @@ class PartitionMeta(Struct, frozen=True):
     partitions: int = 1
 
 
+META_SECONDS = 5.0
+"""A commit that only moves the clock may wait so long: after a crash the ticks are read again."""
+
+
 class Changes(Struct, frozen=True):
     """What one transaction of the sessionizer holds: all of it is stored, or none.
 

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from services.common.ports import Changes, LogRecord, PartitionMeta
+from services.common.ports import META_SECONDS, Changes, LogRecord, PartitionMeta
 from services.sessionizer.core.admission import Poison
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.schedule import SLICE
@@ -30,8 +30,6 @@ from services.sessionizer.states import States
 from services.sessionizer.tally import FoldTally, Tally
 from services.sessionizer.watches import Watches
 
-META_SECONDS = 5.0
-"""A commit that only moves the clock may wait: after a crash the ticks are read again."""
 BEHIND_SECONDS = 30.0
 """So long a partition taken over refuses look-ups while it reads what its former owner had folded.
 

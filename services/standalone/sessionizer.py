@@ -27,7 +27,7 @@ from schemas.ids import signal_id
 from schemas.rows import DeadLetter
 from services.common.errors import UnavailableError
 from services.common.metrics import Metrics
-from services.common.ports import Changes, LogReader, LogRecord
+from services.common.ports import META_SECONDS, Changes, LogReader, LogRecord
 from services.sessionizer.core.schedule import SLICE
 from services.sessionizer.tally import FoldTally
 from services.standalone.fold import Fold, Unreadable
@@ -38,8 +38,6 @@ GROUP_SECONDS = 0.1
 READ_BYTES = 1 << 20
 RETRY_SECONDS = 0.5
 IDLE_SECONDS = 1.0
-META_SECONDS = 5.0
-"""A commit that only moves the clock may wait: after a crash the ticks are read again."""
 
 T = TypeVar("T")
 
