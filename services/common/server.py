@@ -11,8 +11,8 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from services.common.connection import Connection
 from services.common.errors import InvalidError
 from services.common.hosts import App
 
@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
         *,
         on_started: Callable[[], None],
         on_stopping: Callable[[], None],
-        connection: type[HttpToolsProtocol] = HttpToolsProtocol,
+        connection: type[Connection] = Connection,
     ) -> None:
         """Serve this app; ``on_started`` once it listens, ``on_stopping`` at the first signal.
 

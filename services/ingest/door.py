@@ -9,8 +9,9 @@ head of a request is read (docs/adr/0022-turned-away-at-the-door.md).
 from functools import cache
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from services.common.connection import Connection
 from services.ingest.answers import Answer, heads
 from services.ingest.gate import Gate
 
@@ -18,10 +19,10 @@ EVENTS: Final = b"/v1/events"
 CLOSE: Final = b"connection: close\r\n"
 
 
-def door(gate: Gate) -> type[HttpToolsProtocol]:
+def door(gate: Gate) -> type[Connection]:
     """Return the server's protocol of a connection, with this gate at its door."""
 
-    class Door(HttpToolsProtocol):
+    class Door(Connection):
         def on_headers_complete(self) -> None:
             if self._may_be_turned_away() and (refused := gate.refusal()) is not None:
                 self._turn_away(refused)

@@ -175,3 +175,14 @@ async def test_what_stores_nothing_is_answered_at_any_time(tmp_path: Path) -> No
         assert (await client.answer())[0] == 200
         client.send(post("/healthz"))
         assert (await client.answer())[0] == 200
+
+
+async def test_what_is_no_request_is_refused_in_the_one_shape(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        client.send(b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nhost: shop\r\n\r\n")
+        status, headers, body = await client.answer()
+        assert (status, headers["connection"]) == (400, "close")
+        told = msgspec.json.decode(body)
+        assert told["code"] == "invalid_request"
+        assert "64 KB" in told["message"]
+        assert await client.reader.read() == b""

@@ -1,0 +1,21 @@
+"""One HTTP connection: uvicorn's, but what it cannot read is refused in the one shape."""
+
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from services.common.answers import refusal
+
+UNREADABLE: Final = "no HTTP request that can be read; a URL has 64 KB at most"
+
+
+class Connection(HttpToolsProtocol):
+    """The protocol of one connection."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, and end the connection: where the next begins is not known."""
+        del msg  # which says less
+        answer = refusal(400, "invalid_request", UNREADABLE, {"Connection": "close"})
+        heads = (b"%b: %b\r\n" % one for one in answer.raw_headers)
+        self.transport.write(b"".join((STATUS_LINE[400], *heads, b"\r\n", bytes(answer.body))))
+        self.transport.close()
