@@ -3,9 +3,10 @@
     python benchmarks/queries.py [--sessions 1000000] [--data DIR] [--rounds 5]
 
 Generates rows straight into embedded storage (90 days; per 100 sessions 12 carts, 3 orders, 60
-signals; raw events of the last six days, six a session), seals what is due, then asks each metric
-as a dashboard does: the whole 90 days, the last 7 by day, the last 30 by channel. ``--data`` keeps
-the store, so that a second run only asks.
+signals; raw events of the last six days, six a session), in the order of their time, as a shop's
+come: the last 12 days, of which some are read raw, in small inserts, each row twice. Seals what is
+due, then asks each metric as a dashboard does: the whole 90 days, the last 7 by day, the last 30 by
+channel. ``--data`` keeps the store, so that a second run only asks.
 """
 
 import argparse
@@ -31,6 +32,9 @@ NOW = 1_795_039_200_000
 SOURCE, TZ = "shop", "Europe/Berlin"
 TARGET_MS = 150
 BATCH = 1_000_000
+LIVE_DAYS = 12
+LIVE_BATCH = 5_000
+"""Of the last days: what a loader inserts at once where much comes."""
 
 
 def main() -> None:
@@ -50,24 +54,32 @@ def main() -> None:
 
 def prepare(storage: ClickHouse, sessions: int) -> None:
     """Bring the store to so many sessions, sealed as the seal job leaves it."""
-    (row,) = storage.query("SELECT count() AS n FROM sessions")
-    if row["n"] < sessions:
+    (row,) = storage.query("SELECT count() AS n FROM sessions FINAL")
+    if not row["n"]:
         started = time.perf_counter()
-        for first in range(int(row["n"]), sessions, BATCH):
-            _fill(storage, first, min(BATCH, sessions - first), sessions)
+        live = sessions * (90 - LIVE_DAYS) // 90
+        for first in range(0, live, BATCH):
+            _fill(storage, sessions, first, min(BATCH, live - first), 1)
+        for first in range(live, sessions, LIVE_BATCH):
+            _fill(storage, sessions, first, min(LIVE_BATCH, sessions - first), 1)
+            before = max(first - LIVE_BATCH, live)
+            _fill(storage, sessions, before, first - before, 2)
         print(f"generated {sessions:,} sessions in {time.perf_counter() - started:.0f} s")
     started = time.perf_counter()
     sealed = seal(storage, SOURCE, TZ, NOW)
     print(f"sealed {sealed:,} buckets in {time.perf_counter() - started:.0f} s")
+    while storage.query("SELECT count() AS n FROM system.merges")[0]["n"]:
+        time.sleep(1)
 
 
-def _fill(storage: ClickHouse, first: int, count: int, sessions: int) -> None:
-    values = {"first": first, "count": count, "visitors": max(sessions // 3, 1), "now": NOW}
+def _fill(storage: ClickHouse, total: int, first: int, count: int, version: int) -> None:
+    values = {"total": total, "first": first, "count": count, "version": version}
+    values |= {"visitors": max(total // 3, 1), "now": NOW}
     text = Path(__file__).with_name("queries_shop.sql").read_text("utf-8")
     for name, value in values.items():
         for kind in ("UInt64", "Int64"):
             text = text.replace(f"{{{name}:{kind}}}", str(value))
-    for statement in statements(text):
+    for statement in statements(text) if count else ():
         storage.command(statement)
 
 

@@ -1,5 +1,6 @@
--- A shop of visits {first} to {first} + {count}, spread over 90 days before {now}: for each statement
--- the same visits, told by their number. Split at lines that end in a semicolon.
+-- Visits {first} to {first} + {count} of {total}, in the order of their time over the 90 days before
+-- {now}: for each statement the same visits, told by their number. Split at lines that end in a
+-- semicolon.
 
 CREATE OR REPLACE VIEW visits_made AS
 SELECT
@@ -14,7 +15,7 @@ SELECT
     concat('c', toString(cityHash64(number, 8) % 20)) AS utm_campaign,
     cityHash64(number, 9) % 40 = 0 AS bot,
     cityHash64(number, 10) % 4 = 0 AS past_buyer,
-    toInt64({now:Int64} - 7776000000 + cityHash64(number, 11) % 7776000000) AS start,
+    toInt64({now:Int64} - 7776000000 + intDiv(number * 7776000000, {total:UInt64})) AS start,
     reinterpretAsUUID(MD5(concat('s', toString(number)))) AS session_id,
     reinterpretAsUUID(MD5(concat('c', toString(number)))) AS cart_id,
     toInt64(cityHash64(number, 12) % 900000) AS stay,
@@ -50,7 +51,7 @@ SELECT
     if(start + stay + 1800000 > {now:Int64}, NULL, luck % 2 = 1),
     if(cityHash64(number, 21) % 8 = 0, ['slow_page', 'support_sought'], []),
     arrayMap(i -> (concat('/p/', toString(cityHash64(number, i) % 2000)), ['home', 'category', 'product', 'cart'][1 + (number + i) % 4], concat('cat', toString((number + i) % 30)), start + i, toInt64(5000 + (number * i) % 90000)), range(1, seen + 1)),
-    1
+    {version:UInt64}
 FROM visits_made;
 
 INSERT INTO carts (source, cart_id, visitor_id, session_id, opened_ms, last_activity_ms, bucket_ms, lines, value, currency, outcome, checkout_started, checkout_step, checkout_steps, abandoned_ms, abandoned_value, recovered_ms, order_id, friction, causes, channel, first_channel, utm_campaign, device, browser, os, country, bot, lasting, past_buyer, version)
@@ -85,7 +86,7 @@ SELECT
     bot,
     true,
     past_buyer,
-    1
+    {version:UInt64}
 FROM visits_made
 WHERE luck < 12;
 
@@ -113,7 +114,7 @@ SELECT
     bot,
     true,
     past_buyer,
-    1
+    {version:UInt64}
 FROM visits_made
 ARRAY JOIN if(number % 10 = 0, [0, 1, 2], [0]) AS copy
 WHERE luck < 3;
@@ -138,7 +139,7 @@ SELECT
     bot,
     true,
     past_buyer,
-    1
+    {version:UInt64}
 FROM visits_made
 WHERE luck < 60;
 
@@ -160,7 +161,7 @@ SELECT
     os,
     country,
     bot,
-    1
+    {version:UInt64}
 FROM visits_made
 ARRAY JOIN range(6) AS place
 WHERE start > {now:Int64} - 518400000;
