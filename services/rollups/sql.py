@@ -13,6 +13,8 @@ from services.rollups.facts import Fact
 
 _WORD = re.compile(r"[a-z_]\w*")
 Range = tuple[int, int]
+BUYERS_MS = 31 * DAY_MS
+"""Up to so long a question is worth looking for the buyers it is about."""
 
 text = NamedSql("services.rollups")
 
@@ -47,14 +49,11 @@ def facts_sql(fact: Fact, ranges: Sequence[Range], used: str) -> str:
     day at most, and clocks of webhooks differ.
     """
     anchored = within(fact.anchor, "r", ranges, before=fact.back_ms)
-    ordered = "1"
-    if fact.table == "sessions":
-        ordered = within("at_ms", "r", ranges, before=DAY_MS, after=3 * DAY_MS)
-    elif not fact.whole:
-        ordered = within("at_ms", "r", ranges)
+    before, after = (DAY_MS, 3 * DAY_MS) if fact.table == "sessions" else (0, 0)
+    ordered = within("at_ms", "r", ranges, before, after)
     outer = _pruned(fact.name, used)
-    near = "1" if fact.whole else text("orders_near", kinds="kind = 'order'", ordered=ordered)
-    back = text("orders_near", kinds="kind != 'order'", ordered=ordered)
+    near = _buyers(ranges, ordered) if fact.whole else _near("kind = 'order'", ordered)
+    back = _near("kind != 'order'", ordered)
     buying = text("ordering_sessions", orders=_inner("orders", "whose_session_id", picked=near))
     return Template(outer).substitute(
         anchored=anchored,
@@ -64,6 +63,19 @@ def facts_sql(fact: Fact, ranges: Sequence[Range], used: str) -> str:
         ordering_sessions=buying,
         carts=_inner("carts", f"{outer} {used}", anchored=anchored),
     )
+
+
+def _near(kinds: str, ordered: str) -> str:
+    return text("orders_near", kinds=kinds, ordered=ordered)
+
+
+def _buyers(ranges: Sequence[Range], ordered: str) -> str:
+    """Pick all orders of whoever ordered near the ranges: of others no earlier order is asked for.
+
+    Over a longer time they are most of the buyers, and looking for them only costs.
+    """
+    long = sum(end - start for start, end in ranges) > BUYERS_MS
+    return "1" if long else text("orders_of_buyers", ordered=ordered)
 
 
 def _inner(name: str, used: str, **slots: str) -> str:

@@ -251,8 +251,10 @@ def test_pages_exits_and_times_by_path(storage: ClickHouse, shop: Shop) -> None:
         assert 0 < row["p50"] < 60_000
 
 
-def test_repeat_purchases(storage: ClickHouse, shop: Shop) -> None:
-    since = NOW - 10 * DAY
+# Of a short time only its buyers' orders are looked at, of a longer one all.
+@pytest.mark.parametrize("days", [10, 40])
+def test_repeat_purchases(storage: ClickHouse, shop: Shop, days: int) -> None:
+    since = NOW - days * DAY
     again, following = plainly.repeats(shop, since, NOW)
     (rate,) = rows(storage, ask("repeat_purchase_rate", from_ms=since))
     assert (rate["k"], rate["n"]) == again
