@@ -15,8 +15,11 @@ PATIENCE_SECONDS = 0.25
 BEATS = 3
 """So many beats in a row, and for so long, are late before the loop counts as behind."""
 WARY_SECONDS = 2.0
-"""It stays behind for this long after the last late beat or refusal: few may come in meanwhile, and
-then no beat is late, however many come."""
+"""It stays behind for this long after the last late beat, or refusal by a busy loop: few may come
+in meanwhile, and then no beat is late, however many come."""
+BUSY_SECONDS = 0.01
+"""So late are beats in a row where the loop has no time to spare, however few may come in. Refusals
+by an idle loop keep nothing up: what is under way waits elsewhere then (the log, slow senders)."""
 COUNT_SECONDS = 0.5
 WINDOW_SECONDS = 0.2
 KEPT = 0.9
@@ -39,6 +42,7 @@ class Pulse:
         self._window = (0.0, 0)
         self._due = 0.0
         self._late = 0
+        self._busy = 0
         self._calm_at = 0.0
         self._behind_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
@@ -62,13 +66,16 @@ class Pulse:
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
-        if now - self._due <= LATE_SECONDS:
+        late = now - self._due
+        self._busy = self._busy + 1 if late > BUSY_SECONDS else 0
+        if late <= LATE_SECONDS:
             self._late, self._calm_at = 0, now
         else:
             self._late += 1
         self._count(now)
         long = self._late >= BEATS and now - self._calm_at > PATIENCE_SECONDS
-        if long or (self.behind and (self._late or self.refused)):
+        turning_away = self.refused and self._busy >= BEATS
+        if long or (self.behind and (self._late or turning_away)):
             self._behind_at = now
         self.behind = now - self._behind_at < WARY_SECONDS
         self.refused = False

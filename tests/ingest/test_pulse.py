@@ -17,6 +17,7 @@ from services.ingest.gate import CROWD, Gate
 from services.ingest.kafka_publisher import KafkaPublisher
 from services.ingest.pulse import (
     BEAT_SECONDS,
+    BUSY_SECONDS,
     COUNT_SECONDS,
     LATE_SECONDS,
     PATIENCE_SECONDS,
@@ -106,7 +107,7 @@ async def test_once_the_loop_keeps_up_again_all_are_let_in(tmp_path: Path) -> No
         assert not shop.under_way[-1].done()
 
 
-async def test_while_somebody_is_refused_the_loop_counts_as_behind_though_no_beat_is_late(
+async def test_while_somebody_is_refused_a_busy_loop_counts_as_behind_though_no_beat_is_late(
     tmp_path: Path,
 ) -> None:
     async with beating(tmp_path) as shop:
@@ -115,7 +116,21 @@ async def test_while_somebody_is_refused_the_loop_counts_as_behind_though_no_bea
         until = time.monotonic() + 1.5 * WARY_SECONDS
         while time.monotonic() < until:
             assert (await shop.ask())["status"] == 429
-            await asyncio.sleep(BEAT_SECONDS / 4)
+            time.sleep(BEAT_SECONDS + 2 * BUSY_SECONDS)  # noqa: ASYNC251 - busy, and not late
+            await asyncio.sleep(0)
+
+
+async def test_refusals_by_an_idle_loop_end_though_those_under_way_go_on_waiting(
+    tmp_path: Path,
+) -> None:
+    async with beating(tmp_path) as shop:
+        shop.begin(CROWD)
+        await work(shop)
+        assert (await shop.ask())["status"] == 429
+        async with asyncio.timeout(WAIT):
+            while shop.gate.pulse.behind:
+                shop.gate.pulse.refused = True  # as by whoever comes
+                await asyncio.sleep(BEAT_SECONDS / 4)
 
 
 async def test_a_slow_half_second_does_not_let_fewer_in() -> None:
