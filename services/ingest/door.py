@@ -13,9 +13,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from services.common.connection import Connection
 from services.ingest.answers import Answer, heads
+from services.ingest.app import PATHS
 from services.ingest.gate import Gate
 
-EVENTS: Final = b"/v1/events"
+EVENTS: Final = frozenset(path.encode() for path in PATHS)
 CLOSE: Final = b"connection: close\r\n"
 
 
@@ -39,9 +40,10 @@ def door(gate: Gate) -> type[Connection]:
                 super().on_message_complete()
 
         def _may_be_turned_away(self) -> bool:
-            # One sent behind another waits for its turn, as ever.
+            # One sent behind another waits for its turn, as ever; so does one of somebody who reads
+            # no answers, until there is room for this one.
             busy = bool(self.cycle) and not self.cycle.response_complete
-            return not busy and self.url.startswith(EVENTS) and self.parser.get_method() == b"POST"
+            return not (busy or self.flow.write_paused) and _brings_events(self)
 
         def _turn_away(self, refused: Answer) -> None:
             stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
@@ -54,6 +56,15 @@ def door(gate: Gate) -> type[Connection]:
                 self.transport.close()
 
     return Door
+
+
+def _brings_events(asked: Connection) -> bool:
+    """Tell whether a request is one that the gate in the application would stand before."""
+    return (
+        asked.parser.get_method() == b"POST"
+        and asked.url.partition(b"?")[0] in EVENTS
+        and not asked.parser.should_upgrade()
+    )
 
 
 @cache

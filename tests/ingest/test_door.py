@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.support.clock import ManualClock
 BODY = b'{"type":"page_view"}'
 KAFKA = {"WAYMARK_KAFKA": "127.0.0.1:1"}
 """Named, never asked: no publisher here is started."""
+LITTLE = 16 * 1024
+"""So many bytes wait in sockets at most: what nobody reads piles up soon."""
 COUNTED = 'waymark_ingest_requests_total{code="overloaded",status="429"}'
 
 
@@ -31,12 +34,18 @@ class Client:
     """One connection, and the gate it comes to."""
 
     def __init__(
-        self, gate: Gate, metrics: Metrics, reader: asyncio.StreamReader, out: asyncio.StreamWriter
+        self,
+        gate: Gate,
+        metrics: Metrics,
+        connections: set[Any],
+        reader: asyncio.StreamReader,
+        out: asyncio.StreamWriter,
     ) -> None:
         self._gate = gate
         self._go_on = asyncio.Event()
         self._others: list[asyncio.Future[None]] = []
         self.metrics = metrics
+        self.connections = connections
         self.reader = reader
         self._out = out
 
@@ -101,9 +110,11 @@ async def connected(folder: Path) -> AsyncIterator[Client]:
     made = partial(connection, config=config, server_state=state, app_state={})
     loop = asyncio.get_running_loop()
     async with await loop.create_server(made, "127.0.0.1", 0) as server:
+        server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LITTLE)
         port = server.sockets[0].getsockname()[1]
         reader, out = await asyncio.open_connection("127.0.0.1", port)
-        client = Client(gate, metrics, reader, out)
+        out.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE)
+        client = Client(gate, metrics, state.connections, reader, out)
         try:
             yield client
         finally:
@@ -173,8 +184,23 @@ async def test_what_stores_nothing_is_answered_at_any_time(tmp_path: Path) -> No
         await client.fill()
         client.send(b"GET /v1/events HTTP/1.1\r\nhost: shop\r\n\r\n")
         assert (await client.answer())[0] == 200
-        client.send(post("/healthz"))
-        assert (await client.answer())[0] == 200
+        for path in ("/healthz", "/v1/events-of-others"):
+            client.send(post(path))
+            assert (await client.answer())[0] == 200
+
+
+async def test_answers_that_nobody_reads_do_not_pile_up(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        await client.fill()
+        (server,) = client.connections
+        for _ in range(20):
+            client.send(post() * 200)
+            await asyncio.sleep(0.01)
+        assert server.flow.write_paused
+        assert server.transport.get_write_buffer_size() < 128 * 1024
+        await client.free()
+        answers = {(await client.answer())[0] for _ in range(4_000)}
+        assert answers == {200, 429}
 
 
 async def test_what_is_no_request_is_refused_in_the_one_shape(tmp_path: Path) -> None:
