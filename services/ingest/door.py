@@ -7,7 +7,7 @@ head of a request is read (docs/adr/0022-turned-away-at-the-door.md).
 """
 
 from functools import cache
-from typing import Final
+from typing import ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -23,39 +23,54 @@ CLOSE: Final = b"connection: close\r\n"
 def door(gate: Gate) -> type[Connection]:
     """Return the server's protocol of a connection, with this gate at its door."""
 
-    class Door(Connection):
-        def on_headers_complete(self) -> None:
-            if self._may_be_turned_away() and (refused := gate.refusal()) is not None:
-                self._turn_away(refused)
-            else:
-                super().on_headers_complete()
+    class Door(_Door):
+        pass
 
-        def on_body(self, body: bytes) -> None:
-            # Without a cycle all before were turned away; a complete one passes bodies over itself.
-            if self.cycle is not None:
-                super().on_body(body)
-
-        def on_message_complete(self) -> None:
-            if self.cycle is not None:
-                super().on_message_complete()
-
-        def _may_be_turned_away(self) -> bool:
-            # One sent behind another waits for its turn, as ever; so does one of somebody who reads
-            # no answers, until there is room for this one.
-            busy = bool(self.cycle) and not self.cycle.response_complete
-            return not (busy or self.flow.write_paused) and _brings_events(self)
-
-        def _turn_away(self, refused: Answer) -> None:
-            stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-            dated = (b"%b: %b\r\n" % one for one in self.server_state.default_headers)
-            ends = b"\r\n" if stays else CLOSE + b"\r\n"
-            self.transport.write(b"".join((_begun(refused), *dated, ends, refused.body)))
-            if stays:
-                self.on_response_complete()
-            else:
-                self.transport.close()
-
+    Door.gate = gate
     return Door
+
+
+class _Door(Connection):
+    gate: ClassVar[Gate]
+
+    def on_headers_complete(self) -> None:
+        if self._may_be_turned_away() and (refused := self.gate.refusal()) is not None:
+            self._turn_away(refused)
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        # Without a cycle all before were turned away; a complete one passes bodies over itself.
+        if self.cycle is not None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.cycle is not None:
+            super().on_message_complete()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not (self._busy() or self.transport.is_closing()):
+            self.flow.resume_reading()
+
+    def _busy(self) -> bool:
+        return bool(self.cycle) and not self.cycle.response_complete
+
+    def _may_be_turned_away(self) -> bool:
+        # One sent behind another waits for its turn, as ever.
+        return not self._busy() and _brings_events(self)
+
+    def _turn_away(self, refused: Answer) -> None:
+        stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        dated = (b"%b: %b\r\n" % one for one in self.server_state.default_headers)
+        ends = b"\r\n" if stays else CLOSE + b"\r\n"
+        self.transport.write(b"".join((_begun(refused), *dated, ends, refused.body)))
+        if not stays:
+            self.transport.close()
+            return
+        self.on_response_complete()
+        if self.flow.write_paused:  # whoever reads no answers is asked nothing more
+            self.flow.pause_reading()
 
 
 def _brings_events(asked: Connection) -> bool:
