@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.common.ports import Progress as Report
-from services.metrics_api.times import rfc3339
+from services.common.times import rfc3339
 
 STEP = 10
 """Without a terminal, progress is told in a line each tenth of the way."""

@@ -1,4 +1,4 @@
-"""Times as callers give them: RFC 3339, epoch seconds or milliseconds, ``now-6h``; to epoch ms."""
+"""Times as callers give them (RFC 3339, epoch seconds or milliseconds, ``now-6h``) and are told."""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -48,6 +48,13 @@ def window(
     if start is not None and end is not None and start >= end:
         raise invalid("to", to, f"must be later than from = {from_!r}")
     return start, end
+
+
+def rfc3339(moment_ms: int) -> str:
+    """Return a moment in UTC with ``Z``, with milliseconds only where there are any."""
+    moment = datetime.fromtimestamp(moment_ms / 1000, UTC)
+    spec = "milliseconds" if moment_ms % 1000 else "seconds"
+    return moment.isoformat(timespec=spec).replace("+00:00", "Z")
 
 
 def _relative(field: str, text: str, now_ms: int) -> int:

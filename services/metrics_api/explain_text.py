@@ -3,8 +3,8 @@
 from typing import Any
 
 from schemas.money import to_text
+from services.common.times import rfc3339
 from services.metrics_api.explain_rules import Rule, shown
-from services.metrics_api.times import rfc3339
 from services.sessionizer.core.policy import Policy
 
 Row = dict[str, Any]

@@ -7,10 +7,10 @@ from schemas.money import exponents
 from schemas.rows import STAGES
 from schemas.spans import DAY_MS
 from services.common.errors import InvalidError
+from services.common.times import rfc3339
 from services.metrics_api.metric import Metric
 from services.metrics_api.metric_query import Filter, MetricQuery
 from services.metrics_api.sums import Group, Sums
-from services.metrics_api.times import rfc3339
 from services.rollups.buckets import Bucket
 
 MAX_ROWS = 200_000

@@ -1,11 +1,11 @@
-"""Times as parameters and options."""
+"""Times as parameters and options, and in answers."""
 
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.common.errors import InvalidError
-from services.common.times import parse
+from services.common.times import parse, rfc3339
 
 NOW = 1_790_000_000_000
 
@@ -63,3 +63,8 @@ def test_what_is_no_time_is_refused_with_its_value(text: str) -> None:
 def test_why_it_is_none_is_said(text: str, said: str) -> None:
     with pytest.raises(InvalidError, match=said):
         parse("from", text, NOW)
+
+
+def test_a_moment_is_written_in_utc() -> None:
+    assert rfc3339(1_795_255_200_000) == "2026-11-21T10:00:00Z"
+    assert rfc3339(1_795_255_200_250) == "2026-11-21T10:00:00.250Z"

@@ -13,10 +13,10 @@ from schemas.normalise import normalise
 from schemas.refusal import Refusal
 from services.common.errors import InvalidError
 from services.common.ports import Outgoing
+from services.common.times import rfc3339
 from services.history.installation import Installation
 from services.history.rebuild import rebuild
 from services.loader.event_rows import rows_of_events
-from services.metrics_api.times import rfc3339
 from services.standalone.admin import queries
 from services.standalone.admin.arguments import optional, required
 from services.standalone.admin.history import history_context, task_of, write_rows
