@@ -19,6 +19,7 @@ from services.common.answers import unavailable
 from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
+from services.common.connection import Connection
 from services.common.health_app import health_app
 from services.common.metrics import Metrics
 from services.common.settings import Settings
@@ -65,6 +66,7 @@ def _waiting(address: socket.socket, part: str) -> Iterator[Callable[[str], None
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=Connection,
             lifespan="off",
             access_log=False,
             log_config=None,

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from services.common import logging
 from services.common.clock import SystemClock
+from services.common.connection import Connection
 from services.common.errors import FatalError
 from services.common.fatal import die
 from services.common.garbage import collect_seldom
@@ -195,7 +196,7 @@ def _server(shown: Shown) -> _Server:
     return _Server(
         uvicorn.Config(
             create_web(shown),
-            http="httptools",
+            http=Connection,
             lifespan="off",
             access_log=False,
             log_config=None,
