@@ -9,8 +9,8 @@ import msgspec
 from schemas.event import Event, address_of
 from services.metrics_api.shapes import Cart, shape
 from services.sessionizer.core.admission import state_key
-from services.sessionizer.core.live import preview
 from services.sessionizer.core.policy import Rules, SourceRules
+from services.sessionizer.core.preview import preview
 from services.sessionizer.core.stages import stage_name, stage_of
 
 INTERNAL = frozenset({"version", "deleted"})
@@ -31,8 +31,7 @@ class LivePreview:
         """Return one object an event, in order: ``stage``, ``session``, ``cart``, ``signals``.
 
         ``session`` and ``cart`` hold ``before`` and ``after``; ``late`` and ``duplicate`` say why
-        nothing would come of it. Raises ``MovingError`` where the
-        fold does not answer.
+        it would not be folded. Raises ``MovingError`` where the fold does not answer.
         """
         rules = self._rules(source)
         found = await self._states(source, {address_of(event) for event in events})

@@ -41,7 +41,10 @@ class RemoteLive(WorkerClient):
         return found
 
     async def live_state(self, source: str, address: str) -> bytes | None:
-        """Return the encoded state of an address with what waits folded in, None for none."""
+        """Return an address's encoded state and what waits, None for none.
+
+        A worker that is still to be upgraded has folded in what waits.
+        """
         home, question = self.home(source, address), {"source": source, "address": address}
         answer = await self.ask("GET", home, "live/state", params=question)
         return None if answer.status_code == NOTHING else answer.content

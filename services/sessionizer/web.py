@@ -61,11 +61,11 @@ def _add_live(app: FastAPI, worker: Worker) -> None:
 
     @app.get("/v1/live/state")
     async def state(source: str, address: str) -> Response:
-        """Return an address's encoded state with what waits folded in, 204 for none."""
+        """Return an address's encoded state with what waits beside it, 204 for none."""
         owner = worker.owner_of(source, address)
         if owner is None:
             return _moving()
-        data = owner.fold.live_state(source, address)
+        data = owner.fold.unsettled(source, address)
         return Response(data, 200 if data else 204, media_type="application/octet-stream")
 
     @app.get("/v1/live/counts")

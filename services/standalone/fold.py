@@ -93,6 +93,10 @@ class Fold(Protocol):
         """Return the encoded state of an address with what waits folded in."""
         ...
 
+    def unsettled(self, source: str, address: str) -> bytes | None:
+        """Return an address's encoded state with what waits beside it."""
+        ...
+
     def live_visitors(self, source: str) -> dict[str, int]:
         """Return visitors active in the last half hour, by stage."""
         ...

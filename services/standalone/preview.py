@@ -19,4 +19,4 @@ class EnginePreview(LivePreview):
 
 
 def _states(fold: Fold, source: str, addresses: set[str]) -> dict[str, bytes | None]:
-    return {one: fold.live_state(source, one) for one in addresses}
+    return {one: fold.unsettled(source, one) for one in addresses}

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from schemas.event import Product
 from services.common.errors import FatalError
 from services.sessionizer.core import codec
 from services.sessionizer.core.codec import Codec, Head, State, head_of
@@ -149,3 +150,17 @@ def test_a_visitor_of_ten_thousand_events_stays_under_32_kib() -> None:
         )
     stream.quiet(at + SECOND, at + MINUTE)
     assert len(stream.states.kept[b"shop\x1fv"]) <= 32 * 1024
+
+
+def test_what_waits_beside_a_state_is_nothing_to_who_asks_for_the_state_alone() -> None:
+    data = RECORDED.read_bytes()
+    codec, waiting = Codec(), [event("cart_add", HOUR, products=[Product(product_id="p")])]
+    both = codec.encode_unsettled(decoded(data), waiting)
+    assert codec.decode_unsettled(both, "shop", "v") == (decoded(data), waiting)
+    assert decoded(both) == decoded(data)
+
+
+@pytest.mark.parametrize("path", ALL_RECORDED, ids=lambda path: path.stem)
+def test_beside_a_state_at_rest_nothing_waits(path: Path) -> None:
+    data = path.read_bytes()
+    assert Codec().decode_unsettled(data, "shop", "v") == (decoded(data), [])

@@ -2,7 +2,7 @@
 
 from schemas.ids import cart_id
 from services.sessionizer.core.collect import ENDED
-from services.sessionizer.core.live import preview
+from services.sessionizer.core.preview import preview
 from tests.core.streams import HOUR, MINUTE, RULES, SECOND, T0, Stream, event
 from tests.support.memory import MemoryStates
 
@@ -200,18 +200,60 @@ def test_a_preview_of_an_event_before_the_frontier_is_late() -> None:
     assert told["signals"] == []
 
 
+def here(data: bytes | None) -> MemoryStates:
+    """Return what a look-up found of the visitor."""
+    assert data is not None
+    states = MemoryStates()
+    states.kept[b"shop\x1fv"] = data
+    return states
+
+
+def test_a_preview_puts_an_event_in_its_place_among_those_that_wait() -> None:
+    stream = Stream()
+    stream.send(10_000, event("cart_add", 10_000))
+    found = here(stream.partition.unsettled("shop", "v"))
+    body = [event("product_view", 9_000), event("page_view", 8_000)]
+    told = preview(body, RULES, found)
+    assert [one["late"] for one in told] == [False, False]
+    assert told[0]["before"]["open_session"]["started_ms"] == T0 + 10_000
+    assert told[1]["after"]["open_session"]["started_ms"] == T0 + 8_000
+    assert told[1]["after"]["current_stage"] == "intent"
+    stream.send(11_000, *body)
+    assert told[1]["after"] == live(stream)
+
+
+def test_a_preview_of_a_late_order_converts_the_cart_and_leaves_out_what_is_taken_back() -> None:
+    stream = Stream()
+    stream.send(0, event("cart_add", 0))
+    stream.send(10_000, event("page_view", 10_000))
+    stream.quiet(11_000, HOUR)
+    assert ("cart_abandoned", 10_000 + 30 * MINUTE) in stream.signals()
+    found = here(stream.partition.unsettled("shop", "v"))
+    (told,) = preview([event("purchase", 5_000, order_id="o")], RULES, found)
+    assert told["late"] is True
+    assert told["before"]["cart"]["outcome"] == "abandoned"
+    assert told["after"]["cart"] is None
+    assert [one["kind"] for one in told["signals"]] == ["converted"]
+
+
+def test_a_preview_builds_on_a_state_into_which_what_waits_was_folded() -> None:
+    stream = Stream()
+    stream.send(0, event("page_view", 0))
+    found = here(stream.partition.live_state("shop", "v"))
+    (told,) = preview([event("cart_add", SECOND)], RULES, found)
+    assert told["before"] == live(stream)
+    assert (told["late"], told["after"]["current_stage"]) == (False, "intent")
+
+
 def test_a_preview_of_an_event_that_was_admitted_is_a_duplicate_and_would_do_nothing() -> None:
     stream = Stream()
     stream.send(0, event("page_view", 0, "rest"))
     stream.quiet(SECOND, MINUTE)
     at = 2 * MINUTE
     stream.send(at, event("page_view", -1, "late"), event("page_view", at, "waits"))
-    state = stream.partition.live_state("shop", "v")
-    assert state is not None
+    found = here(stream.partition.unsettled("shop", "v"))
     asked = [event("page_view", at + 1, name) for name in ("rest", "late", "waits", "new")]
-    states = MemoryStates()
-    states.kept[b"shop\x1fv"] = state
-    told = preview(asked, RULES, states)
+    told = preview(asked, RULES, found)
     assert [one["duplicate"] for one in told] == [True, True, True, False]
     assert not any(one["late"] for one in told)
     assert [one["before"] == one["after"] for one in told] == [True, True, True, False]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct, msgpack
 from msgspec.msgpack import Decoder, Encoder
 
+from schemas.event import Event
 from services.common.errors import FatalError
 from services.sessionizer.core.links import Alias
 from services.sessionizer.core.packing import Packed, PackedVisitor, pack, unpack
@@ -101,7 +102,16 @@ class PackedState(Struct, frozen=True, array_like=True):
     forgot: int = 0
 
 
-def _packed(state: State) -> Packed:
+class Unsettled(PackedState, frozen=True, array_like=True):
+    """A state on its way to a preview, and what waits to be folded into it, in fold order.
+
+    To whoever knows of no such thing it is the state alone; and a state, one with nothing waiting.
+    """
+
+    waiting: list[Event] = []
+
+
+def _packed(state: State, *beside: list[Event]) -> Packed:
     at_ms, rank, event_id = state.frontier
     visitor = state.visitor
     common = (
@@ -114,8 +124,8 @@ def _packed(state: State) -> Packed:
         state.emit_ms - at_ms if state.emit_ms else None,
         state.told,
     )
-    if state.sent or state.hold_ms or state.alias or state.forgot:
-        return (*common, state.sent, state.hold_ms, state.alias, state.forgot)
+    if state.sent or state.hold_ms or state.alias or state.forgot or beside:
+        return (*common, state.sent, state.hold_ms, state.alias, state.forgot, *beside)
     return common
 
 
@@ -147,6 +157,13 @@ UPGRADES: Mapping[int, Upgrade] = MappingProxyType({1: _from_1, 2: _from_2})
 """Version to a function from the bytes after the head to those of the next version."""
 
 
+def _named(state: State, source: str, address: str) -> State:
+    """Give the visitor back the names that its key holds."""
+    if state.visitor is not None:
+        state.visitor.source, state.visitor.visitor_id = source, address
+    return state
+
+
 def head_of(data: bytes) -> Head:
     """Read the head. Raises FatalError on bytes of a version not known here."""
     version, wake_s, active_s, counted = _HEAD.unpack_from(data)
@@ -173,16 +190,26 @@ class Codec:
 
         Raises FatalError on bytes of a version not known here.
         """
+        return _named(_unpacked(self._decoder.decode(self._body(data))), source, address)
+
+    def encode_unsettled(self, state: State, waiting: list[Event]) -> bytes:
+        """Return the bytes of a state and of what waits to be folded into it, in fold order."""
+        return _HEAD.pack(VERSION, 0, 0, 0) + self._encoder.encode(_packed(state, waiting))
+
+    def decode_unsettled(self, data: bytes, source: str, address: str) -> tuple[State, list[Event]]:
+        """Return the state of an address, and what waits. Raises as ``decode`` does."""
+        found = msgpack.decode(self._body(data), type=Unsettled)
+        return _named(_unpacked(found), source, address), found.waiting
+
+    def _body(self, data: bytes) -> bytes:
+        """Return what comes after the head, in the form of this version."""
         version, body = data[0], data[_HEAD.size :]
         while version != VERSION:
             if version not in self._upgrades:
                 raise FatalError(f"state has version {version}, this is version {VERSION}")
             body = self._upgrades[version](body)
             version += 1
-        state = _unpacked(self._decoder.decode(body))
-        if state.visitor is not None:
-            state.visitor.source, state.visitor.visitor_id = source, address
-        return state
+        return body
 
     def copy(self, state: State) -> State:
         """Return a copy that shares nothing that the fold changes."""

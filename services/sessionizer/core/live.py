@@ -4,26 +4,19 @@ DESIGN, *The fold* 5. Counts are kept by second and stage, and mended only for t
 since they were last asked for, so that a million visitors cost no more than those that moved.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
-from msgspec import to_builtins
 from msgspec.structs import replace
-from xxhash import xxh3_64_digest
 
-from schemas.event import Event, address_of
 from schemas.rows import STAGES, CartRow, SignalRow
 from schemas.spans import MINUTE_MS
-from services.common.ports import StateReader
 from services.sessionizer.core import visitor as machine
-from services.sessionizer.core.admission import Waiting, fold_key, state_key
 from services.sessionizer.core.codec import Codec, Head, State
 from services.sessionizer.core.collect import Collector
 from services.sessionizer.core.entries import Entries, Entry
 from services.sessionizer.core.folding import fold_run, meet
-from services.sessionizer.core.links import holds
-from services.sessionizer.core.policy import SourceRules
-from services.sessionizer.core.state import MACHINE, OPEN, Session, Visitor
+from services.sessionizer.core.preview import plain
+from services.sessionizer.core.state import MACHINE, OPEN, Session
 
 LIVE_MS = 30 * MINUTE_MS
 """A visitor is live for so long after the last active event."""
@@ -59,12 +52,6 @@ def settled_view(state: State) -> tuple[int, int]:
 def _staff_or_machine(session: Session) -> bool:
     dims = session.dims
     return dims.bot or dims.test or dims.excluded or bool(session.marks & MACHINE)
-
-
-def _plain(visitor: Visitor, rules: SourceRules) -> dict[str, Any]:
-    """Return the live state with rows as plain objects."""
-    plain: dict[str, Any] = to_builtins(machine.live(visitor, rules))
-    return plain
 
 
 class Counts:
@@ -147,7 +134,7 @@ class Live:
         """Return a visitor's live state in the API's shape, None for one never seen."""
         entry = self._entries.peek(source, visitor_id)
         visitor = None if entry is None else self.state(entry).visitor
-        return None if entry is None or visitor is None else _plain(visitor, entry.rules)
+        return None if entry is None or visitor is None else plain(visitor, entry.rules)
 
     def cart(self, source: str, visitor_id: str, cart_id: str) -> CartRow | None:
         """Return a visitor's episode as it stands now, None for one not remembered.
@@ -167,15 +154,23 @@ class Live:
         return row if own else None
 
     def encoded(self, source: str, address: str) -> bytes | None:
-        """Return the bytes of a state with what waits folded in: what a preview builds on."""
+        """Return the bytes of a state with what waits folded in."""
         entry = self._entries.peek(source, address)
         if entry is None:
             return None
         state = self.state(entry)
         if state.visitor is None and state.alias is None:
             return None
+        return self._codec.encode(state, Head(0, 0, 0))
+
+    def unsettled(self, source: str, address: str) -> bytes | None:
+        """Return the bytes of a state and of what waits for it: what a preview builds on."""
+        entry = self._entries.peek(source, address)
+        if entry is None:
+            return None
         # With the ids of what waits, so that a preview knows a repeat of any of it.
-        return self._codec.encode(replace(state, hashes=entry.known), Head(0, 0, 0))
+        state = replace(entry.state, hashes=entry.known)
+        return self._codec.encode_unsettled(state, [item[4] for item in entry.waiting])
 
     def visitors(self, source: str, clock_ms: int) -> dict[str, int]:
         """Return live visitors by current stage, bots, tests and staff left out."""
@@ -199,54 +194,3 @@ class Live:
             if entry.waiting:
                 found.update(self._ahead(entry)[1].signals)
         return sorted(found.values(), key=lambda row: (row.at_ms, row.signal_id))
-
-
-def preview(
-    events: Iterable[Event], rules: SourceRules, states: StateReader
-) -> list[dict[str, Any]]:
-    """Return for each event what it would do to its visitor, changing nothing.
-
-    One object an event in the given order: ``event_id``; ``before`` and ``after``, the live state
-    in the API's shape (None for a visitor never seen); ``signals`` (kind, stage) it would emit;
-    ``duplicate`` where its id was admitted before, ``late`` where it sorts before the frontier:
-    neither would be folded. Events of one visitor build on one another; of those that wait for
-    their grace only what the states hold is known here.
-    """
-    codec = Codec()
-    known: dict[str, State] = {}
-    return [_preview_one(event, rules, states, codec, known) for event in events]
-
-
-def _preview_one(
-    event: Event, rules: SourceRules, states: StateReader, codec: Codec, known: dict[str, State]
-) -> dict[str, Any]:
-    address = address_of(event)
-    key = state_key(event.source, address)
-    text = key.decode()
-    if text not in known:
-        data = states.get(key)
-        known[text] = State() if data is None else codec.decode(data, event.source, address)
-    state = known[text]
-    before = _told(state, rules)
-    digest = xxh3_64_digest(event.event_id.encode())
-    duplicate = holds(state.hashes, digest)
-    item: Waiting = (*fold_key(event), event.ts_ms, event)
-    late = not duplicate and item[:3] < state.frontier
-    out = Collector(event.ts_ms)
-    if not (duplicate or late):
-        meet(state, event.source, address)
-        fold_run(state, [item], rules, out)
-    if not duplicate:
-        state.hashes += digest
-    return {
-        "event_id": event.event_id,
-        "duplicate": duplicate,
-        "late": late,
-        "before": before,
-        "after": _told(state, rules),
-        "signals": [{"kind": row.kind, "stage": row.stage} for row in out.signals.values()],
-    }
-
-
-def _told(state: State, rules: SourceRules) -> dict[str, Any] | None:
-    return None if state.visitor is None else _plain(state.visitor, rules)

@@ -271,6 +271,10 @@ class Partition:
         """Return the encoded state of an address with what waits folded in, None for none."""
         return self._live.encoded(source, address)
 
+    def unsettled(self, source: str, address: str) -> bytes | None:
+        """Return an address's encoded state with what waits beside it, None for none."""
+        return self._live.unsettled(source, address)
+
     def live_visitors(self, source: str) -> dict[str, int]:
         """Return visitors with an active event < 30 min before the clock, by current stage."""
         return self._live.visitors(source, self._clock.clock_ms)
