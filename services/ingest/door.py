@@ -34,7 +34,7 @@ class _Door(Connection):
     gate: ClassVar[Gate]
 
     def on_headers_complete(self) -> None:
-        if self._may_be_turned_away() and (refused := self.gate.refusal()) is not None:
+        if self._may_be_turned_away() and (refused := self._refusal()) is not None:
             self._turn_away(refused)
         else:
             super().on_headers_complete()
@@ -59,6 +59,12 @@ class _Door(Connection):
     def _may_be_turned_away(self) -> bool:
         # One sent behind another waits for its turn, as ever.
         return not self._busy() and _brings_events(self)
+
+    def _refusal(self) -> Answer | None:
+        try:
+            return self.gate.refusal()
+        except Exception:  # noqa: BLE001 - asked again in the application, which tells and logs it
+            return None  # raised here, the parser would call it a bad request, which nobody repeats
 
     def _turn_away(self, refused: Answer) -> None:
         stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()

@@ -36,12 +36,15 @@ class Client:
     def __init__(
         self,
         gate: Gate,
+        catalog: Catalog,
         metrics: Metrics,
         connections: set[Any],
+        *,
         reader: asyncio.StreamReader,
         out: asyncio.StreamWriter,
     ) -> None:
         self._gate = gate
+        self._catalog = catalog
         self._go_on = asyncio.Event()
         self._others: list[asyncio.Future[None]] = []
         self.metrics = metrics
@@ -55,6 +58,10 @@ class Client:
         self._others = [asyncio.ensure_future(app({}, _never, _never)) for _ in range(CROWD)]
         await asyncio.sleep(0)
         self._gate.pulse.behind = True
+
+    def break_catalog(self) -> None:
+        """Have the gate's question for the day's salt fail as nothing should."""
+        self._catalog.close()
 
     async def free(self) -> None:
         """Have all others answered, and the loop keep up."""
@@ -114,7 +121,7 @@ async def connected(folder: Path) -> AsyncIterator[Client]:
         port = server.sockets[0].getsockname()[1]
         reader, out = await asyncio.open_connection("127.0.0.1", port)
         out.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE)
-        client = Client(gate, metrics, state.connections, reader, out)
+        client = Client(gate, catalog, metrics, state.connections, reader=reader, out=out)
         try:
             yield client
         finally:
@@ -203,6 +210,13 @@ async def test_answers_that_nobody_reads_do_not_pile_up(tmp_path: Path) -> None:
         await client.free()
         client.send(post())
         assert (await client.answer())[::2] == (200, BODY)
+
+
+async def test_a_gate_that_fails_makes_no_bad_request_of_a_good_one(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        client.break_catalog()
+        client.send(post())
+        assert (await client.answer())[0] == 200  # of the application, which has no gate here
 
 
 async def test_what_is_no_request_is_refused_in_the_one_shape(tmp_path: Path) -> None:
