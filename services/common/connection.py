@@ -19,3 +19,12 @@ class Connection(HttpToolsProtocol):
         heads = (b"%b: %b\r\n" % one for one in answer.raw_headers)
         self.transport.write(b"".join((STATUS_LINE[400], *heads, b"\r\n", bytes(answer.body))))
         self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """Go on with what was sent behind this request; read no more before all of it is answered.
+
+        The server itself reads on with each answer, so that what one client sends ahead piles up.
+        """
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()

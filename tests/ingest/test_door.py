@@ -73,6 +73,10 @@ class Client:
     async def _waits(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
         await self._go_on.wait()
 
+    def queued(self) -> int:
+        """Return how many requests wait behind others on their connection."""
+        return sum(len(one.pipeline) for one in self.connections)
+
     def send(self, *parts: bytes) -> None:
         for part in parts:
             self._out.write(part)
@@ -228,3 +232,14 @@ async def test_what_is_no_request_is_refused_in_the_one_shape(tmp_path: Path) ->
         assert told["code"] == "invalid_request"
         assert "64 KB" in told["message"]
         assert await client.reader.read() == b""
+
+
+async def test_what_one_client_sends_ahead_of_its_answers_does_not_pile_up(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        many = 20_000
+        client.send(post() * many)
+        most = 0
+        for _ in range(many):
+            assert (await client.answer())[::2] == (200, BODY)
+            most = max(most, client.queued())
+        assert 0 < most < many / 4
