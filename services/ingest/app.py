@@ -52,6 +52,8 @@ class Limits(Struct, frozen=True):
 
     body_bytes: int = 500 * 1024
     items: int = 2_500
+    tried_items: int = 250
+    """Of a dry run, which folds all that follow an event anew for each that comes out of order."""
     in_flight_bytes: int = 64 * 1024 * 1024
     patience_s: float = 15.0
 
@@ -133,6 +135,7 @@ class Ingest:
         dry = _asks_dry_run(scope["query_string"])
         encoding = named_encoding(headers.get(b"content-encoding", b""))
         limits = self._limits
+        most = (limits.body_bytes, limits.tried_items if dry else limits.items)
         with Lease(self.budget) as lease:
             body = await read_body(receive, headers, lease, limits.body_bytes, self._patience)
             plain = body
@@ -141,9 +144,9 @@ class Ingest:
                 lease.hold(len(plain))
             # Only a browser's own request says anything of the shopper.
             caller = self._callers.of(scope) if grant.key.kind == "browser" else NOBODY
-            batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
+            batch = self._intake.take(plain, grant, caller, most)
             if self._recall is not None and await self._recall.learn():
-                batch = self._intake.take(plain, grant, caller, (limits.body_bytes, limits.items))
+                batch = self._intake.take(plain, grant, caller, most)
             if dry:
                 batch.warnings += warnings_of(plain, batch)
                 return await self._dry_run(grant, batch)

@@ -168,6 +168,9 @@ async def test_too_many_items_are_refused_whole(parts: Parts, client: httpx.Asyn
     item = '{"type":"scroll","visitor_id":"v"}'
     answer = await client.post("/v1/events", content=f"[{','.join([item] * 2_501)}]")
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    tried = await client.post("/v1/events?dry_run=1", content=f"[{','.join([item] * 251)}]")
+    assert (tried.status_code, tried.json()["code"]) == (413, "too_large")
+    assert "250" in tried.json()["message"]
     assert parts.events() == []
 
 
