@@ -9,9 +9,9 @@ import asyncio
 import time
 
 BEAT_SECONDS = 0.02
-LATE_SECONDS = 0.05
+LATE_SECONDS = 0.03
 """A request goes through the loop about eight times, so it waits about eight times this long."""
-PATIENCE_SECONDS = 0.25
+PATIENCE_SECONDS = 0.15
 BEATS = 3
 """So many beats in a row, and for so long, are late before the loop counts as behind."""
 WARY_SECONDS = 2.0
