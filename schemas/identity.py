@@ -60,6 +60,10 @@ NO_USERS = frozenset({"0", "-1"})
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _NOT_CONTENT = frozenset({"sent_ms", "ip"})
+_LIKE_TIME = frozenset(
+    {"time", "ts", "date", "datetime", "time_ms", "created_at", "event_time", "occurred_at"}
+)
+"""Fields by which some mean an event's time; told to who says none."""
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
 SUSPECT = NO_IDS | NO_USERS
 """Texts, in lower case, that may be no id: whether they are, depends on the field."""
@@ -126,10 +130,18 @@ def content_id(draft: Draft, ctx: Context) -> Refusal | None:
     return None
 
 
+def _meant_as_time(draft: Draft) -> str:
+    found = sorted(draft.get("properties", {}).keys() & _LIKE_TIME)
+    return f"; {', '.join(found)}: no time of an event, kept among its properties" if found else ""
+
+
 def random_id(draft: Draft, ctx: Context) -> Refusal | None:
     """Give what has neither id nor time a random id, and say so."""
     if not draft["event_id"]:
         draft["event_id"] = ctx.new_id()
-        message = "neither event_id nor time was given: sent again, the event would count twice"
+        message = (
+            "neither event_id nor time (timestamp or ts_ms) was given: sent again, the event would "
+            f"count twice{_meant_as_time(draft)}"
+        )
         ctx.tally.warnings.append(Warned(draft["event_id"], "not_idempotent", message))
     return None

@@ -69,9 +69,17 @@ def test_neither_id_nor_time_is_a_random_id_and_a_warning(make: Make) -> None:
         Warned(
             "random-1",
             "not_idempotent",
-            "neither event_id nor time was given: sent again, the event would count twice",
+            "neither event_id nor time (timestamp or ts_ms) was given: sent again, the event would "
+            "count twice",
         )
     ]
+
+
+def test_a_time_under_another_name_is_named_in_the_warning(make: Make) -> None:
+    ctx = make()
+    ids([b'{"type":"click","visitor_id":"v-1","time":"2020-01-01T00:00:00Z"}'], ctx)
+    (warned,) = ctx.tally.warnings
+    assert warned.message.endswith("; time: no time of an event, kept among its properties")
 
 
 def test_a_refused_event_is_not_warned_of(make: Make) -> None:
