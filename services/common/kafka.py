@@ -7,6 +7,13 @@ from aiokafka.helpers import create_ssl_context
 from services.common.errors import InvalidError
 from services.common.settings import Settings
 
+METADATA_MS = 10_000
+"""So often every client asks anew where partitions are (its own default is five minutes).
+
+A broker that has just come back may know of no topic for a moment. Whoever leads a group then gives
+nobody anything, and gives anew only once it has asked again.
+"""
+
 
 def client_options(settings: Settings) -> dict[str, Any]:
     """Return the keyword arguments that every aiokafka client takes.
@@ -18,6 +25,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": [server.strip() for server in settings.kafka.split(",")],
         "security_protocol": settings.kafka_security.upper(),
+        "metadata_max_age_ms": METADATA_MS,
     }
     if settings.kafka_security.endswith("ssl"):
         options["ssl_context"] = _tls(settings)

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
 from services.common import logging
-from services.common.kafka import client_options, worker_group
+from services.common.kafka import METADATA_MS, client_options, worker_group
 from services.common.settings import Settings
 from services.common.topics import topic_name
 from services.sessionizer.owner import Owner
@@ -70,6 +70,7 @@ def _app(settings: Settings) -> faust.App:
         broker_request_timeout=REQUEST_SECONDS,
         broker_commit_livelock_soft_timeout=NEVER,  # the owners commit, and health watches them
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_MS,
         datadir=settings.data / "faust",
         producer_linger_ms=0,
         store="memory://",

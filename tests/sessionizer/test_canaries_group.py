@@ -111,6 +111,24 @@ async def test_a_second_worker_takes_its_share_and_disturbs_nothing_else(
     assert faust.App("plain").conf.web_enabled
 
 
+async def test_whoever_was_given_nothing_for_want_of_topics_is_given_them_when_they_are_known(
+    kafka_settings: Settings, tmp_path: Path
+) -> None:
+    """A broker that has just come back knows of no topic; Faust then gives nobody anything.
+
+    Until the leader's metadata change, which are asked for every five minutes by default.
+    """
+    settings = kafka_settings.model_copy(update={"kafka_partitions": 2, "data": tmp_path})
+    app, owners = worker(settings, "early")
+    async with running(app):
+        await eventually(asking(lambda: "assign" in owners.asked_for), "assigned nothing")
+        assert not owners.by_number
+        await ensure_topics(settings)
+        await eventually(asking(lambda: set(owners.by_number) == {0, 1}), "assigned")
+        await owners.close()
+    await owners.stop()
+
+
 def reading(settings: Settings, folder: str, places: list[tuple[int, int]]) -> Any:
     """Return an app that notes partition and offset of what it reads, and acknowledges nothing."""
     app = theirs(settings, folder=folder, stream_wait_empty=False)
