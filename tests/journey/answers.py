@@ -104,5 +104,7 @@ def questions(of: Installation, from_ms: int) -> Iterator[tuple[str, dict[str, A
             yield path, asked | {"step": "1h", "include_bots": True}
         if metric["dimensions"]:
             yield path, asked | {"group_by": metric["dimensions"][0]}
+        if "channel" in metric["dimensions"]:
+            yield path, asked | {"group_by": "channel", "touch": "first"}
         if metric["unit"] == "money":
             yield path, asked | {"source": "outlet"}
