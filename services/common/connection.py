@@ -12,6 +12,23 @@ UNREADABLE: Final = "no HTTP request that can be read; a URL has 64 KB at most"
 class Connection(HttpToolsProtocol):
     """The protocol of one connection."""
 
+    def data_received(self, data: bytes) -> None:
+        """Take what came; where no answer is owed after it, wait for more no longer than between.
+
+        The server itself stops that clock with the first byte, so that a client that leaves in the
+        middle of a head, or of a body whose request is answered already, would stay for ever.
+        """
+        super().data_received(data)
+        ends = self.timeout_keep_alive_task is not None or self.transport.is_closing()
+        if not (ends or self.busy()):
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def busy(self) -> bool:
+        """Tell whether a request is under way."""
+        return bool(self.cycle) and not self.cycle.response_complete
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and end the connection: where the next begins is not known."""
         del msg  # which says less

@@ -50,15 +50,12 @@ class _Door(Connection):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if not (self._busy() or self.transport.is_closing()):
+        if not (self.busy() or self.transport.is_closing()):
             self.flow.resume_reading()
-
-    def _busy(self) -> bool:
-        return bool(self.cycle) and not self.cycle.response_complete
 
     def _may_be_turned_away(self) -> bool:
         # One sent behind another waits for its turn, as ever.
-        return not self._busy() and _brings_events(self)
+        return not self.busy() and _brings_events(self)
 
     def _refusal(self) -> Answer | None:
         try:

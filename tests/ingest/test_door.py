@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
@@ -81,6 +82,10 @@ class Client:
         for part in parts:
             self._out.write(part)
 
+    async def ended(self) -> bool:
+        """Wait until the server ends the connection; tell whether it said nothing before."""
+        return await asyncio.wait_for(self.reader.read(), 60) == b""
+
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """Return the next answer: status, headers, body."""
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
@@ -109,12 +114,14 @@ async def _app(_scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected(folder: Path) -> AsyncIterator[Client]:
+async def connected(folder: Path, keep_alive: int = 60) -> AsyncIterator[Client]:
     settings, clock, metrics = load(environ=KAFKA), ManualClock(), Metrics()
     catalog = Catalog(folder / "catalog.db", clock)
     gate = Gate(KafkaPublisher(settings), catalog, clock, metrics)
     connection = door(gate)
-    config = uvicorn.Config(_app, http=connection, lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        _app, http=connection, lifespan="off", log_config=None, timeout_keep_alive=keep_alive
+    )
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
@@ -165,6 +172,40 @@ async def test_a_body_that_comes_after_the_refusal_is_no_request(tmp_path: Path)
         assert (await client.answer())[0] == 429
         await client.free()
         client.send(BODY, post())
+        assert (await client.answer())[::2] == (200, BODY)
+
+
+HEAD, _, _ = post().partition(BODY)
+
+
+@pytest.mark.parametrize("before", [b"", post()], ids=["first", "second"])
+async def test_who_leaves_in_the_middle_of_a_head_does_not_stay(
+    tmp_path: Path, before: bytes
+) -> None:
+    async with connected(tmp_path, keep_alive=1) as client:
+        client.send(before)
+        if before:
+            assert (await client.answer())[0] == 200
+        client.send(HEAD[:30])
+        assert await client.ended()
+
+
+async def test_who_leaves_in_the_middle_of_a_refused_body_does_not_stay(tmp_path: Path) -> None:
+    async with connected(tmp_path, keep_alive=1) as client:
+        await client.fill()
+        client.send(HEAD)
+        assert (await client.answer())[0] == 429
+        client.send(BODY[:5])
+        assert await client.ended()
+
+
+async def test_who_is_owed_an_answer_stays(tmp_path: Path) -> None:
+    async with connected(tmp_path, keep_alive=0) as client:
+        client.send(HEAD + BODY[:5])
+        while not any(one.cycle for one in client.connections):  # noqa: ASYNC110 - tells no one
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # whatever was to end the connection has
+        client.send(BODY[5:])
         assert (await client.answer())[::2] == (200, BODY)
 
 
