@@ -28,10 +28,19 @@ Code = Literal[
 BodyCode = Literal["invalid_body", "too_large"]
 """Every reason for which a whole body is refused."""
 
-WarningCode = Literal["not_idempotent", "unknown_field", "unknown_type"]
-"""What is told of an accepted item: ``not_idempotent``: sent again, it would count twice; in dry
-runs alone ``unknown_field``: a name that no field has, kept among the properties, and
-``unknown_type``: a type that Waymark has no rules for, taken as ``custom``."""
+WarningCode = Literal[
+    "not_idempotent",
+    "no_value",
+    "unknown_field",
+    "unknown_type",
+    "not_a_page",
+    "personal_id",
+]
+"""What is told of an accepted item: ``not_idempotent``: sent again, it would count twice;
+``no_value``: an order that adds nothing to the revenue. In dry runs alone ``unknown_field``: a name
+that no field has, kept among the properties; ``unknown_type``: a type that Waymark has no rules
+for, taken as ``custom``; ``not_a_page``: a ``url`` that is none of a page; ``personal_id``: an id
+that tells who somebody is, kept as it was sent."""
 
 SHOWN = 80
 """So many characters of a wrong value are repeated in a message."""

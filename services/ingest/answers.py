@@ -10,6 +10,7 @@ from services.common.hosts import Message, Send
 
 Code = Literal[
     "invalid_body",
+    "invalid_parameter",
     "unauthorized",
     "not_found",
     "method_not_allowed",
@@ -23,6 +24,7 @@ Code = Literal[
 
 STATUS: dict[Code, int] = {
     "invalid_body": 400,
+    "invalid_parameter": 400,
     "unauthorized": 401,
     "not_found": 404,
     "method_not_allowed": 405,

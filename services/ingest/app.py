@@ -24,6 +24,7 @@ from services.ingest import cors
 from services.ingest.answers import Answer, RefusalError, reply, retry_later
 from services.ingest.budget import Budget, Lease
 from services.ingest.client import NOBODY, Callers
+from services.ingest.hints import about_orders, about_tried
 from services.ingest.inflate import MAGIC, inflate, named_encoding
 from services.ingest.intake import Batch, Intake, OpenSession
 from services.ingest.patience import Patience
@@ -38,7 +39,6 @@ from services.ingest.request import (
 )
 from services.ingest.store import Store
 from services.ingest.tally import Tally
-from services.ingest.unknown import warnings_of
 from services.sessionizer.core.policy import Rules
 
 PATHS = frozenset({"/v1/events", "/v1/events/"})
@@ -147,24 +147,33 @@ class Ingest:
             batch = self._intake.take(plain, grant, caller, most)
             if self._recall is not None and await self._recall.learn():
                 batch = self._intake.take(plain, grant, caller, most)
+            if batch.may_order:
+                batch.warnings += about_orders(batch)
             if dry:
-                batch.warnings += warnings_of(plain, batch)
-                return await self._dry_run(grant, batch)
+                return await self._dry_run(grant, batch, plain)
             del body, plain
             await self._store.save(grant, batch, lease)
         return _verdict(batch)
 
     def _authorize(self, headers: Mapping[bytes, bytes]) -> Grant:
-        grant = self._catalog.grant(secret_of(headers))
+        secret = secret_of(headers)
+        grant = self._catalog.grant(secret)
         if grant is None:
-            raise unauthorized("the write key is unknown or revoked")
+            raise unauthorized(self._no_grant(secret))
         cors.check_origin(headers, grant)
         return grant
 
-    async def _dry_run(self, grant: Grant, batch: Batch) -> Answer:
+    def _no_grant(self, secret: bytes) -> str:
+        # Who holds a read token learns nothing by being told so.
+        if self._catalog.reads(secret) is None:
+            return "the write key is unknown or revoked"
+        return "this is a read token; sending needs a write key (`waymark keys create`)"
+
+    async def _dry_run(self, grant: Grant, batch: Batch, body: bytes) -> Answer:
         if self._preview is None:
             raise retry_later("unavailable", "dry_run needs the live state, which is not here")
         events = [msgspec.json.decode(event.line, type=Event) for event in batch.events]
+        batch.warnings += about_tried(body, batch, events)
         try:
             previews = await self._preview(grant.source.name, events)
         except RetryableError as error:
@@ -239,12 +248,16 @@ def _check_path(scope: Scope) -> None:
 def _asks_dry_run(query: bytes) -> bool:
     asked = None
     for name, value in parse_qsl(query, keep_blank_values=True) if query else ():
-        shown = f"{name[:40].decode('latin-1')}={value[:40].decode('latin-1')!r}"
+        shown = f"{name[:40].decode('latin-1')} = {value[:40].decode('latin-1')!r}"
         if name != b"dry_run":
-            raise RefusalError("invalid_body", f"unknown parameter {shown}: there is only dry_run")
+            raise _no_parameter(f"unknown parameter {shown}: there is only dry_run")
         if value not in YES | NO:
-            raise RefusalError("invalid_body", f"{shown}: true or false")
+            raise _no_parameter(f"{shown}: true or false is needed")
         if asked is not None:
-            raise RefusalError("invalid_body", f"{shown}: is given already")
+            raise _no_parameter(f"{shown}: is given already")
         asked = value in YES
     return bool(asked)
+
+
+def _no_parameter(message: str) -> RefusalError:
+    return RefusalError("invalid_parameter", message)

@@ -130,6 +130,19 @@ async def test_without_a_known_key_nothing_is_taken(
     assert parts.events() == []
 
 
+async def test_a_read_token_is_told_from_a_key_that_nobody_knows(
+    parts: Parts, client: httpx.AsyncClient
+) -> None:
+    token, secret = parts.catalog.create_token("shop")
+    headers = {"Authorization": f"Bearer {secret}"}
+    answer = await client.post("/v1/events", json=VIEW, headers=headers)
+    assert answer.status_code == 401
+    assert "read token" in answer.json()["message"]
+    parts.catalog.revoke_token(token.id)
+    revoked = await client.post("/v1/events", json=VIEW, headers=headers)
+    assert revoked.json()["message"] == "the write key is unknown or revoked"
+
+
 async def test_a_revoked_key_is_refused_at_once(parts: Parts, client: httpx.AsyncClient) -> None:
     key, secret = parts.catalog.create_key("shop")
     headers = {"Authorization": f"Bearer {secret}"}
@@ -280,9 +293,9 @@ async def test_a_parameter_that_cannot_be_taken_is_named_and_nothing_is_stored(
     parts: Parts, client: httpx.AsyncClient, query: str
 ) -> None:
     refused = await client.post(f"/v1/events?{query}", json=VIEW)
-    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_body")
-    name = query.rpartition("&")[2].partition("=")[0]
-    assert f"{name}=" in refused.json()["message"]
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_parameter")
+    name, _, value = query.rpartition("&")[2].partition("=")
+    assert f"{name} = {value!r}" in refused.json()["message"]
     assert parts.log.records == []
 
 
@@ -315,6 +328,72 @@ async def test_a_dry_run_tells_a_type_that_is_not_known_and_which_is_close(
     assert told["accepted"] == len(types)
     assert told["events"][0]["event"]["type"] == "custom"
     assert "warnings" not in (await client.post("/v1/events", json=body)).json()
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+async def test_an_order_whose_value_nothing_says_is_told(
+    client: httpx.AsyncClient, query: str
+) -> None:
+    order = {"type": "purchase", "visitor_id": "v1"}
+    priced = {"products": [{"product_id": "p", "price": 3}]}
+    bare = {"products": [{"product_id": "p"}]}
+    body = [
+        order | {"event_id": "o1"},
+        order | {"event_id": "o2", "value": 0},
+        {"type": "page_view"},
+        order | {"event_id": "o3"} | priced,
+        order | {"event_id": "o4", "timestamp": 1_790_000_000} | bare,
+        VIEW | {"title": "purchase"},
+        VIEW | {"event_id": "e2", "type": "custom", "name": "purchase"},
+    ]
+    told = (await client.post(f"/v1/events{query}", json=body)).json()
+    assert told["accepted"] == len(body) - 1
+    found = [(one["index"], one["event_id"], one["code"]) for one in told["warnings"]]
+    assert found == [(0, "o1", "no_value"), (4, "o4", "no_value")]
+
+
+@pytest.mark.parametrize(
+    ("url", "became"),
+    [
+        ("not a page", "taken as the path"),
+        ("shop.example/p/1", "taken as the path"),
+        ("javascript:alert(1)", "no path"),
+        ("data:text/html,x", "no path"),
+        ("myshop://product/1", "no path"),
+        ("http://[bad", "no path"),
+    ],
+)
+async def test_a_dry_run_tells_a_url_that_is_no_page(
+    client: httpx.AsyncClient, url: str, became: str
+) -> None:
+    body = [VIEW | {"url": url}, VIEW | {"event_id": "e2", "url": url, "path": "/p/1"}]
+    told = (await client.post("/v1/events?dry_run=true", json=body)).json()
+    (warning,) = told["warnings"]
+    assert (warning["index"], warning["code"]) == (0, "not_a_page")
+    assert f"'{url}'" in warning["message"]
+    assert became in warning["message"]
+    assert told["events"][0]["event"]["url"] == url
+    assert (await client.post("/v1/events", json=body[:1])).json()["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["/p/1", "//shop.example/p/1", "HTTP://Shop.Example", "https://b\u00fccher.example/?q"]
+)
+async def test_a_dry_run_has_nothing_to_say_of_a_page(client: httpx.AsyncClient, url: str) -> None:
+    told = (await client.post("/v1/events?dry_run=true", json=VIEW | {"url": url})).json()
+    assert told["events"][0]["event"]["path"].startswith("/")
+    assert "warnings" not in told
+
+
+async def test_a_dry_run_tells_an_id_by_which_somebody_is_known(client: httpx.AsyncClient) -> None:
+    ann = VIEW | {"visitor_id": "ann@shop.example", "user_id": "4111111111111111"}
+    unknown = ann | {"event_id": "e2", "consent": {"analytics": False}}
+    body = [ann, unknown, VIEW | {"event_id": "e3", "visitor_id": "@ann", "user_id": "7"}]
+    told = (await client.post("/v1/events?dry_run=true", json=body)).json()
+    (warning,) = told["warnings"]
+    assert (warning["index"], warning["code"]) == (0, "personal_id")
+    assert warning["message"].startswith("visitor_id 'ann@shop.example'")
+    assert told["events"][0]["event"]["visitor_id"] == "ann@shop.example"
 
 
 async def test_a_dry_run_knows_the_other_names_of_an_events_id(client: httpx.AsyncClient) -> None:
