@@ -48,8 +48,11 @@ def sources_set(
         hosts=host,
         policy=policy.read_text("utf-8") if policy else None,
     )
-    shown = row if json else {column: row[column] for column in SOURCE_COLUMNS}
-    say.table([shown], json=json, empty="")
+    if json:
+        say.as_json([row])
+        return
+    say.err(f"{'made' if row['made'] else 'changed'} source {row['name']}")
+    say.table([{column: row[column] for column in SOURCE_COLUMNS}], json=False, empty="")
 
 
 def keys_ls(data: Data = None, json: Json = False) -> None:

@@ -7,13 +7,17 @@ import typer
 
 from services.cli import say
 from services.cli.options import Data, From, Json, Source, To, time_ms
-from services.cli.remote import call
-from services.common.errors import InvalidError
+from services.cli.remote import call, settings_of
+from services.common.errors import InvalidError, invalid
 
 LETTER_COLUMNS = ("id", "received", "source", "code", "field", "message")
 Ids = Annotated[list[str], typer.Argument(help="Ids as `waymark dlq ls` shows them.")]
 CHECK_COLUMNS = ("name", "verdict", "message", "do")
 FOUND_WRONG = 1
+ON_KAFKA = (
+    "what is on Kafka and ClickHouse is kept by their own means: ClickHouse's BACKUP DATABASE, and "
+    "Kafka's replicas (docs/operations.md, Backup and restore); for a data folder name it: --data"
+)
 
 
 def dlq_ls(
@@ -98,7 +102,6 @@ def migrate(data: Data = None, json: Json = False) -> None:
 
     Example: waymark migrate --data ./waymark-data
     """
-    from services.cli.remote import settings_of  # noqa: PLC0415 - with the rest of migrate
     from services.loader.warehouse import migrate_server  # noqa: PLC0415 - rarely needed
 
     settings = settings_of(data=data)
@@ -120,6 +123,7 @@ def backup(
 
     Example: waymark backup ./backup-monday --data ./waymark-data
     """
+    _check_is_folder(data)
     _tell_copy("backup in", call("backup", data, folder=str(folder.resolve())), json=json)
 
 
@@ -132,9 +136,9 @@ def restore(
 
     Example: waymark restore ./backup-monday --data ./restored
     """
-    from services.cli.remote import settings_of  # noqa: PLC0415 - with the rest of restore
     from services.standalone.restore import restore as bring_back  # noqa: PLC0415 - rarely needed
 
+    _check_is_folder(data)
     with say.progress() as report:
         result = bring_back(settings_of(data=data), folder.resolve(), report)
     _tell_copy("restored into", result, json=json)
@@ -156,6 +160,13 @@ def doctor(data: Data = None, json: Json = False) -> None:
         say.table(shown, json=False, empty="")
     if not result["well"]:
         raise typer.Exit(FOUND_WRONG)
+
+
+def _check_is_folder(data: str | None) -> None:
+    """Refuse what is meant of an installation on Kafka, of which no folder holds anything."""
+    kafka = settings_of(data=data).kafka
+    if kafka and data is None:
+        raise invalid("WAYMARK_KAFKA", kafka, ON_KAFKA)
 
 
 def _tell_copy(done: str, result: dict[str, Any], *, json: bool) -> None:

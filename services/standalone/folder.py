@@ -3,12 +3,16 @@
 import contextlib
 import fcntl
 import os
+import shutil
 from pathlib import Path
 from typing import Self
 
 from msgspec import Struct
 
 from services.common.errors import InvalidError
+
+SQLITE = ("", "-wal", "-shm", "-journal")
+"""What stands at the end of the names of a database's files."""
 
 
 class Folder(Struct, frozen=True):
@@ -51,17 +55,34 @@ class Folder(Struct, frozen=True):
         """The mark of a folder that has moved, or begun to, to Kafka and a ClickHouse server."""
         return self.root / "outgrown.json"
 
+    def found(self) -> frozenset[Path]:
+        """Return what lies in the folder; raises ``OSError`` where nobody can tell."""
+        try:
+            return frozenset(self.root.iterdir())
+        except FileNotFoundError:
+            return frozenset()
+
     def begun(self) -> bool:
         """Tell whether Waymark has been at work here; raises ``OSError`` where nobody can tell."""
-        try:
-            found = set(self.root.iterdir())
-        except FileNotFoundError:
-            return False
-        return not found.isdisjoint((self.lock, self.log, self.state, self.catalog))
+        return not self.found().isdisjoint((self.lock, self.log, self.state, self.catalog))
 
-    def make(self) -> None:
-        """Make the folder, readable by its owner alone: it holds shoppers' data."""
+    def make(self) -> list[Path]:
+        """Make the folder, readable by its owner alone: it holds shoppers' data.
+
+        Return the folders that were not there, the innermost first.
+        """
+        made = [path for path in (self.root, *self.root.parents) if not path.exists()]
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return made
+
+    def clear(self, kept: frozenset[Path]) -> None:
+        """Remove what Waymark has put into the folder, but for what was there before."""
+        if self.clickhouse not in kept:
+            shutil.rmtree(self.clickhouse, ignore_errors=True)
+        files = (self.log, self.state, self.catalog, self.lock)
+        for path in (Path(f"{file}{end}") for file in files for end in SQLITE):
+            if path not in kept:
+                path.unlink(missing_ok=True)
 
 
 class InUseError(InvalidError):
@@ -83,14 +104,16 @@ class FolderLock:
         A folder that has moved takes nobody any more but the move itself (``moving``): what it took
         in would be missing where it moved to.
         """
+        self._folder = folder
         try:
+            self._before = folder.found()
             self.first = not folder.begun()
             if self.first and not begins:
                 raise InvalidError(
                     f"there is no data folder at {folder.root} (WAYMARK_DATA): `waymark run` makes "
                     "one, or name another with --data"
                 )
-            folder.make()
+            self._made = folder.make()
             has_moved = folder.moving.exists()
             self._file = folder.lock.open("a+")
         except OSError as error:
@@ -116,6 +139,13 @@ class FolderLock:
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
+
+    def unmake(self) -> None:
+        """Leave no trace where the ``first`` to be at work here was refused what it asked."""
+        self._folder.clear(self._before)
+        with contextlib.suppress(OSError):  # somebody has put something else there
+            for path in self._made:
+                path.rmdir()
 
     def close(self) -> None:
         """Give the folder free."""

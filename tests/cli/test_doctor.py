@@ -61,6 +61,7 @@ def test_another_command_on_a_damaged_folder_still_fails(still: Shop) -> None:
 def test_a_folder_that_nothing_runs_on_is_told(still: Shop) -> None:
     assert still("sources", "set", "shop").status == 0
     report = still("doctor", "--json").json()
+    assert any(" in 1 table, " in check["message"] for check in report["checks"])
     (running,) = [check for check in report["checks"] if check["name"] == "running"]
     assert (running["verdict"], running["facts"]) == ("note", {"running": False})
     assert "nothing runs on this folder" in running["message"]

@@ -52,7 +52,9 @@ def test_a_source_is_made_changed_and_listed(shop: Shop) -> None:
     made = shop("sources", "set", "other", "--timezone", "Europe/Madrid", "--currency", "EUR",
                 "--host", "other.example", "--json")  # fmt: skip
     assert made.status == 0, made.err
-    shop("sources", "set", "other", "--currency", "GBP")
+    assert made.json()[0]["made"] is True
+    changed = shop("sources", "set", "other", "--currency", "GBP")
+    assert "changed source other" in changed.err
     (row,) = [row for row in shop("sources", "ls", "--json").json() if row["name"] == "other"]
     assert (row["timezone"], row["currency"], row["hosts"]) == (
         "Europe/Madrid", "GBP", ["other.example"],
@@ -64,6 +66,7 @@ def test_what_is_wrong_is_named_with_its_value(shop: Shop, tmp_path: Path) -> No
     for args, words in (
         (("sources", "set", "x", "--timezone", "Mars/Olympus"), "Mars/Olympus"),
         (("sources", "set", "x", "--currency", "XQX"), "XQX"),
+        (("sources", "set", "x", "--host", "https://x y"), "host = 'https://x y'"),
         (("keys", "create", "nowhere"), "nowhere"),
         (("keys", "create", "shop", "--kind", "golden"), "golden"),
         (("keys", "revoke", "k_none"), "k_none"),

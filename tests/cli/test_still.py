@@ -50,6 +50,19 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_copy_of_what_is_on_kafka_is_told_where_it_comes_from(
+    still: Shop, tmp_path: Path, command: str
+) -> None:
+    done = still(command, tmp_path / "copy", WAYMARK_KAFKA="127.0.0.1:1")
+    assert done.status == 2
+    assert "WAYMARK_KAFKA = '127.0.0.1:1'" in done.err
+    assert "BACKUP DATABASE" in done.err
+    assert list(tmp_path.iterdir()) == []
+    named = still(command, tmp_path / "copy", "--data", still.data, WAYMARK_KAFKA="127.0.0.1:1")
+    assert "BACKUP DATABASE" not in named.err
+
+
 def test_without_a_command_help_shows_them_all(commands: Commands) -> None:
     shown = commands.run("--help")
     assert shown.status == 0

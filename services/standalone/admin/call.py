@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-from services.common.errors import FatalError
+from services.common.errors import FatalError, InvalidError
 from services.common.ports import Progress, nothing
 from services.common.settings import Settings
 from services.standalone import control
@@ -45,7 +45,12 @@ def call(
         with lock:
             if lock.first:
                 progress(0, None, f"making data folder {folder.root}")
-            return _alone(settings, name, args or {}, progress)
+            try:
+                return _alone(settings, name, args or {}, progress)
+            except InvalidError:
+                if lock.first:
+                    lock.unmake()
+                raise
 
 
 def _alone(settings: Settings, name: str, args: dict[str, Any], progress: Progress) -> Any:

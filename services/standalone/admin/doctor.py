@@ -213,6 +213,10 @@ def _storage(context: AdminContext) -> Check:
     return storage_check(context.storage)
 
 
+def _counted(count: int, unit: str) -> str:
+    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
+
+
 def storage_check(storage: Storage, cluster: str = "") -> Check:
     """Return the size of every table, and whether a migration is missing."""
     rows = storage.query(queries.text("sizes"))
@@ -221,7 +225,7 @@ def storage_check(storage: Storage, cluster: str = "") -> Check:
     if missing:
         return Check("storage", "wrong", f"{len(missing)} to do", "waymark migrate", facts)
     count, size = (sum(row[name] for row in rows) for name in ("rows", "bytes"))
-    message = f"{len(rows)} tables hold {count:,} rows, {in_words(size)}"
+    message = f"{_counted(count, 'row')} in {_counted(len(rows), 'table')}, {in_words(size)}"
     return Check("storage", "ok", message, "", facts)
 
 

@@ -9,6 +9,7 @@ from services.common.catalog import DEFAULT_SOURCE, Catalog
 from services.common.catalog_rows import Key, Source, Token
 from services.common.errors import InvalidError
 from services.common.policy_file import parse_policy
+from services.common.sites import host_named
 from services.standalone.admin.arguments import optional, required
 from services.standalone.admin.registry import Command
 
@@ -33,7 +34,10 @@ def source_named(context: WithCatalog, args: dict[str, Any]) -> Source:
     if name is not None:
         found = context.catalog.source(name)
         if found is None:
-            raise InvalidError(f"source {name!r} does not exist; there are: {_names(context)}")
+            raise InvalidError(
+                f"source {name!r} does not exist; there are: {_names(context)} "
+                "(`waymark sources set NAME` makes one)"
+            )
         return found
     if not context.catalog.sources():
         return context.catalog.put_source(Source(name=DEFAULT_SOURCE))
@@ -52,10 +56,11 @@ def list_sources(context: WithCatalog, _args: dict[str, Any]) -> list[Source]:
     return context.catalog.sources()
 
 
-def set_source(context: WithCatalog, args: dict[str, Any]) -> Source:
-    """Make a source or change what the arguments name of it."""
+def set_source(context: WithCatalog, args: dict[str, Any]) -> dict[str, Any]:
+    """Make a source or change what the arguments name of it; ``made`` tells which it was."""
     name = required(args, "name", str)
-    source = context.catalog.source(name) or Source(name=name)
+    known = context.catalog.source(name)
+    source = known or Source(name=name)
     changes: dict[str, Any] = {
         field: value
         for field in ("timezone", "currency", "policy")
@@ -63,13 +68,15 @@ def set_source(context: WithCatalog, args: dict[str, Any]) -> Source:
     }
     hosts = optional(args, "hosts", list)
     if hosts is not None:
-        changes["hosts"] = tuple(str(host) for host in hosts)
+        changes["hosts"] = tuple(host_named(str(host)) for host in hosts)
     if "policy" in changes:
         parse_policy(changes["policy"], f"policy of source {name}")
     currency = changes.get("currency", source.currency)
     if currency not in exponents():
         raise InvalidError(f"currency {currency!r} of source {name} is none of ISO 4217")
-    return context.catalog.put_source(msgspec.structs.replace(source, **changes))
+    stored = context.catalog.put_source(msgspec.structs.replace(source, **changes))
+    row: dict[str, Any] = msgspec.to_builtins(stored)
+    return row | {"made": known is None}
 
 
 def list_keys(context: WithCatalog, _args: dict[str, Any]) -> list[dict[str, Any]]:
