@@ -130,7 +130,7 @@ def create_metrics_api(
     )
     app.state.parts, app.state.around = parts, around
     errors.install(app)
-    checks = [Depends(errors.only_known), Depends(errors.once)]
+    checks = [Depends(check) for check in (errors.only_known, errors.once, errors.filled)]
     for module in MODULES:
         app.include_router(module.router, dependencies=checks)
     _describe(app)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from schemas.rows import UNRESOLVED, Outcome
+from schemas.rows import UNRESOLVED, Friction, Outcome
 from services.common.answers import json_answer
 from services.metrics_api import entity, scope
 from services.metrics_api.answers import described, page
@@ -38,7 +38,7 @@ class CartQuery(ListQuery):
     order_id: str | None = None
     outcome: Outcome | None = None
     checkout_step: str | None = Field(None, description="furthest step")
-    friction: str | None = None
+    friction: Friction | None = None
     product: str | None = Field(None, description="product id in its lines")
     include_bots: bool = False
 

@@ -1,10 +1,11 @@
 """``/v1/dead-letters``: what was refused, why, and its original."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from schemas.refusal import Code
 from services.metrics_api import scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
@@ -14,11 +15,14 @@ from services.metrics_api.shapes import DeadLetter, shape
 
 router = APIRouter(tags=["events"])
 
+LetterCode = Literal[Code, "unreadable", "storage_refused"]
+"""Why an item was refused at the door, or what the fold, or storage, could not take later."""
+
 
 class DeadLetterQuery(ListQuery):
     """Filters of refused items; a range is of when they came."""
 
-    code: str | None = None
+    code: LetterCode | None = None
     field: str | None = None
 
 

@@ -31,6 +31,8 @@ WORDS = {
     "less_than_equal": "at most {le} is taken",
 }
 """What pydantic finds wrong with a parameter, by its name for it, in our words."""
+MOST_NAMED = 3
+"""So many of the sources that were searched are named where nothing was found."""
 
 
 class ApiError(WaymarkError):
@@ -73,6 +75,19 @@ def once(request: Request) -> None:
             raise invalid(name, values[1], f"is given already, as {values[0][:200]!r}")
 
 
+def filled(request: Request) -> None:
+    """Refuse a parameter without a value, which would ask for everything.
+
+    It is mostly a variable that nobody has set: whoever asks for one visitor's rows, or erases in
+    one source, is not to be answered with all visitors', or to erase in another.
+    """
+    if not request.scope["route"].path.startswith("/v1/"):
+        return
+    for name, value in request.query_params.multi_items():
+        if not value:
+            raise invalid(name[:200], value, "is empty; give a value, or leave the parameter out")
+
+
 def _unknown(name: str, value: object) -> ApiError:
     message = f"unknown parameter {name[:200]} = {str(value)[:200]!r}"
     return ApiError(400, "invalid_parameter", message)
@@ -81,9 +96,12 @@ def _unknown(name: str, value: object) -> ApiError:
 def not_found(what: str, name: str, sources: Sequence[str] = ()) -> ApiError:
     """Return the refusal for something that is not there, or not for this caller: both alike.
 
-    ``sources`` are those in which it was looked for.
+    ``sources`` are those in which it was looked for; of many the first few are named.
     """
-    where = f" in source {' or '.join(map(repr, sources))}" if sources else ""
+    named = [repr(source) for source in sources[:MOST_NAMED]]
+    if len(sources) > MOST_NAMED:
+        named.append(f"{len(sources) - MOST_NAMED} more")
+    where = f" in source {' or '.join(named)}" if named else ""
     return ApiError(404, "not_found", f"no {what} {name[:200]!r}{where}")
 
 

@@ -5,16 +5,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from schemas.event import EventType
 from services.metrics_api import scope
 from services.metrics_api.answers import page
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import ListQuery, newest
+from services.metrics_api.lists import ListQuery, commas, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import event_shape
-from services.metrics_api.signals import commas
 
 router = APIRouter(tags=["events"])
 
@@ -35,7 +34,7 @@ FILTERS = (
 class EventQuery(ListQuery):
     """Filters of events; a range is of their own time, or of arrival with `by=received`."""
 
-    type: Annotated[list[EventType], Field(default_factory=list)]
+    type: Annotated[list[EventType], commas, Field(default_factory=list)]
     name: str | None = None
     event_id: str | None = None
     visitor_id: str | None = None
@@ -47,8 +46,6 @@ class EventQuery(ListQuery):
     q: str | None = Field(None, description="text anywhere in the event")
     by: Literal["time", "received"] = Field("time", description="`received` follows arrivals")
     include_bots: bool = True
-
-    _commas = field_validator("type", mode="before")(commas)
 
 
 @router.get("/v1/events", response_model=None)

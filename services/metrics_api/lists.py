@@ -5,11 +5,12 @@ newest rows of a large store are found without reading it whole.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from schemas.rows import Stage
 from schemas.spans import DAY_MS
 from services.common import times
 from services.metrics_api.cursors import Place, decode, mark
@@ -20,6 +21,23 @@ UNASKED = {"limit", "cursor"}
 
 Rows = list[dict[str, Any]]
 FORMS = "RFC 3339, epoch seconds, epoch milliseconds, or now-6h (s, m, h, d or w)"
+
+
+def _lowered(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _parted(value: object) -> object:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list):
+        return value
+    return [part for text in texts for part in str(text).split(",")]
+
+
+StageInAnyCase = Annotated[Stage, BeforeValidator(_lowered)]
+"""A stage in any case (docs/api.md, *Metrics*)."""
+commas = BeforeValidator(_parted)
+"""Has a list take ``a,b`` as well as a parameter given twice."""
 
 
 class ListQuery(BaseModel):

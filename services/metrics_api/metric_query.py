@@ -1,14 +1,29 @@
 """What is asked of a metric, as one frozen object."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
-from services.common.errors import InvalidError
+from schemas.event import EventType, Origin, PageKind
+from schemas.rows import STAGES, Friction, SignalKind
+from services.common.errors import invalid
 from services.loader.pace import ARRIVES_MS
 from services.metrics_api.metric import Metric
 from services.metrics_api.registry import METRICS
+from services.sessionizer.core.live import UNSTAGED
 from services.sessionizer.core.policy import Time
+
+CLOSED: dict[str, tuple[str, ...]] = {
+    "cause": get_args(Friction),
+    "customer_type": ("new", "returning"),
+    "kind": get_args(SignalKind),
+    "origin": get_args(Origin),
+    "page_kind": get_args(PageKind),
+    "stage": STAGES,
+    "type": get_args(EventType),
+}
+"""What the values of a dimension may be, of those of which there is a list. Of the others there is
+none: a storefront may send its own channel or device."""
 
 
 def settling(time: Time) -> int:
@@ -57,7 +72,7 @@ def parse_filter(text: str) -> Filter:
     """Read ``channel:email`` or ``device:!mobile``; raises ``InvalidError`` without a colon."""
     name, colon, value = text.partition(":")
     if not colon or not name:
-        raise InvalidError(f"filter={text!r} is not DIMENSION:VALUE or DIMENSION:!VALUE")
+        raise invalid("filter", text, "is not DIMENSION:VALUE or DIMENSION:!VALUE")
     value = value.lower() if name == "stage" else value
     return Filter(name, value.removeprefix("!"), value.startswith("!"))
 
@@ -66,11 +81,23 @@ def metric_of(query: MetricQuery) -> Metric:
     """Return the metric asked for; raises ``InvalidError`` naming what it does not know."""
     metric = METRICS.get(query.metric)
     if metric is None:
-        raise InvalidError(f"metric={query.metric!r} is unknown; GET /v1/metrics lists them")
+        raise invalid("metric", query.metric, "is unknown; GET /v1/metrics lists them")
     asked = [("group_by", name) for name in query.group_by]
     asked += [("filter", one.dimension) for one in query.filters]
     for parameter, name in asked:
         if name not in metric.dimensions:
             known = ", ".join(metric.dimensions) or "none"
-            raise InvalidError(f"{parameter}={name!r}: {metric.name} has the dimensions {known}")
+            raise invalid(parameter, name, f"{metric.name} has the dimensions {known}")
+    for one in query.filters:
+        _check_value(metric, one)
     return metric
+
+
+def _check_value(metric: Metric, asked: Filter) -> None:
+    """Refuse a value that nothing can have; an empty one asks for what has none."""
+    known = CLOSED.get(asked.dimension, ())
+    if metric.kind == "now" and asked.dimension == "stage":
+        known += (UNSTAGED,)
+    if known and asked.value and asked.value not in known:
+        given = f"{asked.dimension}:{asked.value}"
+        raise invalid("filter", given, f"{asked.dimension} is none of {', '.join(known)}")

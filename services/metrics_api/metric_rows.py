@@ -6,7 +6,7 @@ from typing import Any
 from schemas.money import exponents
 from schemas.rows import STAGES
 from schemas.spans import DAY_MS
-from services.common.errors import InvalidError
+from services.common.errors import invalid
 from services.common.times import rfc3339
 from services.metrics_api.metric import Metric
 from services.metrics_api.metric_query import Filter, MetricQuery
@@ -28,10 +28,11 @@ def grid(
     if not groups and not query.group_by:
         groups = [tuple(query.currency if name == "currency" else "" for name in names)]
     if len(groups) * len(found) > MAX_ROWS:
-        asked = ",".join(query.group_by)
-        raise InvalidError(
-            f"group_by={asked!r}: {len(groups)} groups in {len(found)} buckets are more than "
-            f"{MAX_ROWS} rows; filter, or take a longer step"
+        raise invalid(
+            "group_by",
+            ",".join(query.group_by),
+            f"{len(groups)} groups in {len(found)} buckets are more than {MAX_ROWS:,} rows; "
+            "filter, or take a longer step",
         )
     for bucket in found:
         for group in groups:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.common import times
 from services.common.answers import json_answer
@@ -15,11 +15,10 @@ from services.metrics_api import query as numbers
 from services.metrics_api import scope
 from services.metrics_api.auth import Reader
 from services.metrics_api.errors import not_found
-from services.metrics_api.lists import FORMS
+from services.metrics_api.lists import FORMS, commas
 from services.metrics_api.metric_query import MetricQuery, parse_filter, settling
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.registry import METRICS
-from services.metrics_api.signals import commas
 
 router = APIRouter(tags=["metrics"])
 
@@ -42,15 +41,15 @@ class MetricParameters(BaseModel):
     tz: str | None = Field(default=None, description="IANA zone; default the source's")
     source: str | None = Field(default=None, description="needed where there is more than one")
     group_by: Annotated[
-        list[str], Field(default_factory=list, description="a,b; rows of groups that have data")
+        list[str],
+        commas,
+        Field(default_factory=list, description="a,b; rows of groups that have data"),
     ]
     filter: Annotated[
         list[str], Field(default_factory=list, description="channel:email or device:!mobile")
     ]
     touch: Literal["first", "last"] = Field("last", description="whose channel counts")
     include_bots: bool = False
-
-    _commas = field_validator("group_by", mode="before")(commas)
 
 
 @router.get("/v1/metrics")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from schemas.rows import STAGES
 from services.common.asking import Asking, Rows, answered
-from services.common.errors import InvalidError
+from services.common.errors import invalid
 from services.common.ports import LiveView, Storage
 from services.metrics_api.causes import cause_rows
 from services.metrics_api.metric import Metric
@@ -33,7 +33,7 @@ def asking_rows(query: MetricQuery) -> Asking[Rows]:
     """
     metric = metric_of(query)
     if metric.kind == "now":
-        raise InvalidError(f"metric={metric.name!r} tells of now; it has no history")
+        raise invalid("metric", metric.name, "tells of now; it has no history")
     found = buckets(query.from_ms, query.to_ms, query.step, query.tz)
     if metric.name == "causes":
         return (yield from cause_rows(query, metric, found))
@@ -71,7 +71,7 @@ async def now_rows(live: LiveView, query: MetricQuery) -> Rows:
             for stage in stages
             if kept(query.filters, "stage", stage)
         ]
-    raise InvalidError(f"metric={metric.name!r} is no metric of now")
+    raise invalid("metric", metric.name, "is no metric of now")
 
 
 def _stage_rows(query: MetricQuery, metric: Metric, found: list[Bucket]) -> Asking[Rows]:

@@ -6,23 +6,23 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from schemas.rows import Stage
+from schemas.rows import Friction, Outcome
 from services.common.answers import json_answer
 from services.common.times import LATEST_MS
 from services.metrics_api import entity, scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
 from services.metrics_api.events import shown_events
-from services.metrics_api.lists import ListQuery, newest, span
+from services.metrics_api.lists import ListQuery, StageInAnyCase, newest, span
 from services.metrics_api.orders import resolved
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Session, SessionWhole, shape
 
 router = APIRouter(tags=["sessions"])
 
-CartOutcome = Literal["none", "open", "abandoned", "recovered", "lost", "emptied", "converted"]
+CartOutcome = Literal["none", Outcome]
 MOST_EVENTS = 5_000
 FILTERS = (
     "visitor_id",
@@ -46,22 +46,16 @@ class SessionQuery(ListQuery):
     user_id: str | None = None
     bounced: bool | None = Field(None, description="closed sessions that did, or did not")
     cart_outcome: CartOutcome | None = None
-    stage: Stage | None = Field(None, description="touched this stage")
-    dropped_at: Stage | None = Field(
+    stage: StageInAnyCase | None = Field(None, description="touched this stage")
+    dropped_at: StageInAnyCase | None = Field(
         None, description="furthest stage of a closed session without an order"
     )
-    friction: str | None = None
+    friction: Friction | None = None
     channel: str | None = None
     device: str | None = None
     path: str | None = Field(None, description="a page of the session has it")
     product: str | None = Field(None, description="product id that an event of it names")
     include_bots: bool = False
-
-    @field_validator("stage", "dropped_at", mode="before")
-    @classmethod
-    def any_case(cls, value: object) -> object:
-        """Take stages in any case (docs/api.md, *Metrics*)."""
-        return value.lower() if isinstance(value, str) else value
 
 
 @router.get("/v1/sessions", responses=described(Session, rows=True))

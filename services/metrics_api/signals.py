@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.rows import SignalKind
 from services.common.answers import json_answer
@@ -13,7 +13,7 @@ from services.common.errors import invalid
 from services.metrics_api import entity, scope
 from services.metrics_api.answers import described, page
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import ListQuery, newest
+from services.metrics_api.lists import ListQuery, StageInAnyCase, commas, newest
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Signal, shape
 from services.metrics_api.stream import (
@@ -30,16 +30,10 @@ router = APIRouter(tags=["signals"])
 
 FILTERS = ("visitor_id", "user_id", "session_id", "cart_id", "stage", "retracted")
 Kinds = Annotated[
-    list[SignalKind], Field(default_factory=list, description="repeated, or with commas")
+    list[SignalKind],
+    commas,
+    Field(default_factory=list, description="repeated, or with commas"),
 ]
-
-
-def commas(value: object) -> object:
-    """Take ``a,b`` as well as a parameter given twice."""
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list):
-        return value
-    return [part for text in texts for part in str(text).split(",") if part]
 
 
 class SignalQuery(ListQuery):
@@ -50,11 +44,9 @@ class SignalQuery(ListQuery):
     user_id: str | None = None
     session_id: str | None = None
     cart_id: str | None = None
-    stage: str | None = None
+    stage: StageInAnyCase | None = None
     retracted: bool | None = Field(None, description="only those taken back, or only the others")
     include_bots: bool = False
-
-    _commas = field_validator("kind", mode="before")(commas)
 
 
 class StreamQuery(BaseModel):
@@ -69,8 +61,6 @@ class StreamQuery(BaseModel):
     include_bots: bool = False
     live: bool = Field(False, description="add signals that are not settled, marked")
 
-    _commas = field_validator("kind", mode="before")(commas)
-
 
 @router.get("/v1/signals", responses=described(Signal, rows=True))
 async def list_signals(
@@ -78,14 +68,13 @@ async def list_signals(
 ) -> Response:
     """List signals by event time, newest first; a retracted one stays, marked."""
     source = (await scope.one(parts, access, query.source)).name
-    filters = query.bound(FILTERS)
     read = partial(
         parts.store.rows,
         "signals",
         source=source,
         kinds=query.kind,
         include_bots=query.include_bots,
-        **filters | {"stage": filters["stage"].lower()},
+        **query.bound(FILTERS),
     )
     return page(
         await newest(query, parts.clock.now_ms(), read),

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from services.common.asking import Asking
-from services.common.errors import InvalidError
+from services.common.errors import invalid
 from services.common.named_sql import NamedSql
 from services.metrics_api.metric_query import Filter, MetricQuery
 from services.rollups.buckets import Bucket
@@ -54,9 +54,8 @@ def asked(query: MetricQuery, fact: Fact, names: Sequence[str], measures: Sequen
         found = first or fact.dimension(name)
         if found is None:
             others = sorted({*names, *(one.dimension for one in query.filters)} - {name})
-            raise InvalidError(
-                f"metric={query.metric!r} cannot be told by {name!r} and {others} at once"
-            )
+            why = f"cannot be told by {name!r} and {others} at once"
+            raise invalid("metric", query.metric, why)
         return found
 
     return Asked(

@@ -10,7 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from services.common.errors import InvalidError, OverloadedError, UnavailableError
+from services.common.errors import InvalidError, OverloadedError, UnavailableError, invalid
 from services.common.kafka import client_options
 from services.common.ports import Told
 from services.common.settings import Settings
@@ -36,9 +36,9 @@ def offsets_of(place: str, partitions: int) -> list[int]:
         raw = base64.urlsafe_b64decode(place.removeprefix(MARK) + "==")
         found = _offsets.decode(raw)
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise InvalidError(f"Last-Event-ID = {place[:80]!r}: no stream has given it") from error
+        raise invalid("Last-Event-ID", place, "is no id this stream has given") from error
     if len(found) != partitions or min(found) < 0:
-        raise InvalidError(f"Last-Event-ID = {place[:80]!r}: of {len(found)} partitions")
+        raise invalid("Last-Event-ID", place, f"is of {len(found)} partitions")
     return found
 
 

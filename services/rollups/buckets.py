@@ -14,14 +14,17 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from schemas.spans import DAY_MS, HOUR_MS, MINUTE_MS
-from services.common.errors import InvalidError
+from services.common.errors import invalid
 
 QUARTER = 900_000
 MAX_BUCKETS = 11_000
 """What one answer may hold, as in Prometheus."""
 
+MAX_DAYS = 36_525
+"""The longest step, a hundred years: calendars end, and so do times that can be asked for."""
+
 Unit = Literal["ms", "day", "week", "month"]
-_STEP = re.compile(r"(\d{0,5})\s*(s|m|min|h|hour|d|day|w|week|mo|month|y)s?")
+_STEP = re.compile(r"(\d{0,9})\s*(s|m|min|h|hour|d|day|w|week|mo|month|y)s?")
 _UNITS: dict[str, tuple[Unit, int]] = {
     "s": ("ms", 1_000),
     "m": ("ms", MINUTE_MS),
@@ -36,6 +39,7 @@ _UNITS: dict[str, tuple[Unit, int]] = {
     "month": ("month", 1),
     "y": ("month", 12),
 }
+_DAYS: dict[Unit, float] = {"ms": 1 / DAY_MS, "day": 1, "week": 7, "month": 30.4}
 
 
 class Step(Struct, frozen=True):
@@ -64,23 +68,28 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise InvalidError(f"tz={name!r} is no time zone such as Europe/Berlin") from error
+        raise invalid("tz", name, "is no time zone such as Europe/Berlin") from error
 
 
 def parse_step(text: str) -> Step:
     """Read ``15m``, ``1h``, ``day``, ``2w``, ``1mo`` or a number of seconds.
 
-    Raises ``InvalidError`` for others, and where a step within a day does not divide 24 hours.
+    Raises ``InvalidError`` for others, for one that is nothing or longer than ``MAX_DAYS``, and
+    where a step within a day does not divide 24 hours.
     """
     found = _STEP.fullmatch(f"{text}s" if text.isdecimal() else text.strip().lower())
     if not found:
-        raise InvalidError(f"step={text!r} is none of 15m, 1h, 1d, 1w, 1mo or seconds")
+        raise invalid("step", text, "is none of 15m, 1h, 1d, 1w, 1mo or seconds")
     unit, one = _UNITS[found[2]]
     size = int(found[1] or 1) * one
-    if unit == "ms" and size >= DAY_MS and size % DAY_MS == 0:
+    if size == 0:
+        raise invalid("step", text, "has no width; the shortest is 1s")
+    if size * _DAYS[unit] > MAX_DAYS:
+        raise invalid("step", text, "is longer than a hundred years")
+    if unit == "ms" and size % DAY_MS == 0:
         return Step("day", size // DAY_MS)
-    if size <= 0 or (unit == "ms" and DAY_MS % size):
-        raise InvalidError(f"step={text!r} does not divide a day")
+    if unit == "ms" and DAY_MS % size:
+        raise invalid("step", text, "neither divides a day nor is whole days")
     return Step(unit, size)
 
 
@@ -90,12 +99,12 @@ def buckets(from_ms: int, to_ms: int, step: str, tz: str) -> list[Bucket]:
     Raises ``InvalidError`` for an empty range and for more buckets than an answer may hold.
     """
     if to_ms <= from_ms:
-        raise InvalidError(f"to={to_ms} is not after from={from_ms}")
+        raise invalid("to", to_ms, f"is not after from = {from_ms}")
     if not step:
         return [Bucket(from_ms, to_ms, from_ms, to_ms)]
     parsed = parse_step(step)
     if parsed.unit == "ms" and (to_ms - from_ms) // parsed.size > MAX_BUCKETS:
-        raise InvalidError(f"step={step!r} gives more than {MAX_BUCKETS} buckets")
+        raise invalid("step", step, f"gives more than {MAX_BUCKETS:,} buckets")
     found = []
     edges = _edges(from_ms, to_ms, parsed, zone(tz))
     start = next(edges)
@@ -106,7 +115,7 @@ def buckets(from_ms: int, to_ms: int, step: str, tz: str) -> list[Bucket]:
             break
         start = end
     if len(found) > MAX_BUCKETS:
-        raise InvalidError(f"step={step!r} gives more than {MAX_BUCKETS} buckets")
+        raise invalid("step", step, f"gives more than {MAX_BUCKETS:,} buckets")
     return found
 
 

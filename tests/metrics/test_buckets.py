@@ -6,6 +6,7 @@ import pytest
 
 from schemas.spans import DAY_MS, HOUR_MS
 from services.common.errors import InvalidError
+from services.common.times import LATEST_MS
 from services.rollups.buckets import QUARTER, buckets, days
 
 
@@ -80,10 +81,24 @@ def test_a_bucket_that_the_range_cuts_says_so() -> None:
     ]
 
 
-@pytest.mark.parametrize("step", ["7m", "0h", "5 bananas", "-1h", "25h", "1.5h"])
-def test_a_step_that_does_not_divide_a_day_is_refused_by_value(step: str) -> None:
-    with pytest.raises(InvalidError, match=step):
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        *((step, "is none of 15m") for step in ("5 bananas", "-1h", "1.5h")),
+        *((step, "neither divides a day nor is whole days") for step in ("7m", "25h", "90001")),
+        *((step, "has no width") for step in ("0", "0m", "0h", "0d", "00w", "0mo")),
+        *((step, "is longer than a hundred years") for step in ("101y", "9999w", "999999999mo")),
+    ],
+)
+def test_what_is_no_step_is_refused_with_what_is_wrong_with_it(step: str, why: str) -> None:
+    with pytest.raises(InvalidError, match=f"^step = '{step}': {why}"):
         buckets(0, HOUR_MS, step, "UTC")
+
+
+@pytest.mark.parametrize("step", ["100y", "1200mo", "5217w", "36525d", "604800"])
+def test_the_longest_steps_hold_any_range(step: str) -> None:
+    assert 1 <= len(buckets(0, DAY_MS, step, "UTC")) <= 2
+    assert 1 <= len(buckets(LATEST_MS - DAY_MS, LATEST_MS, step, "UTC")) <= 2
 
 
 def test_too_many_buckets_are_refused() -> None:

@@ -96,10 +96,37 @@ def test_a_filter_without_dimension_or_value_is_refused(text: str) -> None:
 def test_what_is_unknown_is_named_with_what_is_known() -> None:
     with pytest.raises(InvalidError, match="sesions"):
         metric_of(ask("sesions"))
-    with pytest.raises(InvalidError, match=r"group_by='weather'.*channel"):
+    with pytest.raises(InvalidError, match=r"group_by = 'weather'.*channel"):
         metric_of(ask("sessions", group_by=("weather",)))
-    with pytest.raises(InvalidError, match="filter='weather'"):
+    with pytest.raises(InvalidError, match="filter = 'weather'"):
         metric_of(ask("sessions", filters=(Filter("weather", "sun"),)))
+
+
+def test_a_value_that_nothing_can_have_is_refused_with_those_there_are() -> None:
+    def kept(metric: str, dimension: str, value: str) -> MetricQuery:
+        query = ask(metric, filters=(parse_filter(f"{dimension}:{value}"),))
+        metric_of(query)
+        return query
+
+    for metric, dimension, known in (
+        ("sessions", "stage", "discovery, interest"),
+        ("live_visitors", "stage", "engagement, unstaged"),
+        ("sessions", "page_kind", "home, category"),
+        ("sessions", "customer_type", "new, returning"),
+        ("signals", "kind", "stage_entered, bounce"),
+        ("causes", "cause", "slow_page, unexpected_cost"),
+        ("events", "type", "page_view, page_leave"),
+        ("events", "origin", "client, server"),
+    ):
+        for value in ("zz", "!zz"):
+            with pytest.raises(InvalidError, match=f"^filter = '{dimension}:zz': .*{known}"):
+                kept(metric, dimension, value)
+        kept(metric, dimension, "")
+        kept(metric, dimension, known.split(", ")[1])
+    with pytest.raises(InvalidError, match="unstaged"):
+        kept("sessions", "stage", "unstaged")
+    kept("sessions", "channel", "the shop's own")
+    kept("sessions", "device", "watch")
 
 
 def test_a_row_is_complete_when_nothing_is_open_and_its_bucket_is_past() -> None:

@@ -48,6 +48,21 @@ async def test_a_wrong_parameter_is_named_with_its_value(
         ("/v1/sessions?bounced=perhaps", "bounced = 'perhaps': true or false is needed"),
         ("/v1/metrics/sessions?touch=x", "touch = 'x': is none of 'first' or 'last'"),
         ("/v1/signals?kind=bounce,bliss", "kind = 'bliss': is none of 'stage_entered'"),
+        ("/v1/sessions?friction=zz", "friction = 'zz': is none of 'slow_page', 'unexpected_cost'"),
+        ("/v1/sessions?stage=zz", "stage = 'zz': is none of 'discovery'"),
+        ("/v1/sessions?dropped_at=zz", "dropped_at = 'zz': is none of 'discovery'"),
+        ("/v1/sessions?cart_outcome=zz", "cart_outcome = 'zz': is none of 'none', 'open'"),
+        ("/v1/carts?friction=zz", "friction = 'zz': is none of 'slow_page'"),
+        ("/v1/carts?outcome=none", "outcome = 'none': is none of 'open', 'abandoned'"),
+        ("/v1/signals?stage=zz", "stage = 'zz': is none of 'discovery'"),
+        ("/v1/signals?kind=bounce,", "kind = '': is none of 'stage_entered'"),
+        ("/v1/signals/stream?kind=zz", "kind = 'zz': is none of 'stage_entered'"),
+        ("/v1/events?type=zz", "type = 'zz': is none of 'page_view'"),
+        ("/v1/events?by=zz", "by = 'zz': is none of 'time' or 'received'"),
+        ("/v1/dead-letters?code=zz", "code = 'zz': is none of 'invalid_json'"),
+        ("/v1/metrics/signals?filter=kind:zz", "filter = 'kind:zz': kind is none of stage_entered"),
+        ("/v1/metrics/live_visitors?filter=stage:zz", "discovery, interest, intent"),
+        ("/v1/metrics/sessions?step=0d", "step = '0d': has no width"),
         ("/v1/visitors/v1?timeline=1&limit=x", "limit = 'x': a whole number is needed"),
     ],
 )
@@ -74,6 +89,40 @@ async def test_a_parameter_given_twice_is_refused_where_one_value_is_taken(
         "/v1/metrics/sessions?group_by=device&group_by=channel&filter=device:x&filter=channel:y",
     ):
         assert (await client.get(path)).status_code == 200
+
+
+async def test_stages_and_letters_of_every_kind_are_taken(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    """Else what stands in storage could not be asked for."""
+    for code in ("invalid_field", "unreadable", "storage_refused"):
+        world.letter(code, code=code)
+        answer = await client.get("/v1/dead-letters", params={"code": code})
+        assert [row["id"] for row in answer.json()["rows"]] == [code]
+    world.signal(1, kind="stage_entered", stage="intent")
+    answer = await client.get("/v1/signals", params={"stage": "Intent"})
+    assert len(answer.json()["rows"]) == 1
+
+
+async def test_no_parameter_is_taken_without_a_value(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    del paths["/v1/events"]["post"]  # ingest answers it
+    asked = [
+        (method, re.sub(r"{\w+}", "x", path), one["name"])
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        for one in operation.get("parameters", [])
+        if one["in"] == "query"
+    ]
+    assert len(asked) > 70
+    assert {"source", "cursor", "visitor_id", "step", "filter"} <= {name for _, _, name in asked}
+    for method, path, name in asked:
+        answer = await client.request(method, path, params={name: ""})
+        assert answer.status_code == 400, (path, name)
+        assert answer.json() == {
+            "code": "invalid_parameter",
+            "message": f"{name} = '': is empty; give a value, or leave the parameter out",
+        }
 
 
 @pytest.mark.parametrize("name", ["live_visitors", "open_carts"])
@@ -117,6 +166,11 @@ async def test_what_is_not_found_names_the_source_it_was_looked_for_in(world: Wo
         world.source("other")
         told = (await client.get("/v1/carts/x")).json()
         assert told["message"] == "no cart 'x' in source 'other' or 'shop'"
+        for number in range(50):
+            world.source(f"shop-{number:02}")
+        told = (await client.get("/v1/explain/x")).json()
+        first = "'other' or 'shop' or 'shop-00' or 49 more"
+        assert told["message"] == f"no session, cart or signal 'x' in source {first}"
     async with world.client(READ_SHOP, open_reads=False) as client:
         told = (await client.get("/v1/carts/x")).json()
         assert told["message"] == "no cart 'x' in source 'shop'"
