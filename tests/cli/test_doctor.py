@@ -1,5 +1,6 @@
 """``waymark doctor`` on a folder: what it says, and what of one that does not open."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from services.common.catalog import Catalog
 from services.common.catalog_rows import Source
 from services.common.ports import Hop
 from services.common.settings import load
-from services.standalone.admin.doctor import keys_check, pipeline_check
+from services.standalone.admin.doctor import keys_check, pipeline_check, whatever_is_in
 from tests.cli.conftest import Shop
 from tests.support.clock import ManualClock
 from tests.support.commands import Done
@@ -65,6 +66,18 @@ def test_a_folder_that_nothing_runs_on_is_told(still: Shop) -> None:
     (running,) = [check for check in report["checks"] if check["name"] == "running"]
     assert (running["verdict"], running["facts"]) == ("note", {"running": False})
     assert "nothing runs on this folder" in running["message"]
+
+
+def test_what_a_merge_takes_away_while_sizes_are_summed_is_passed_over(tmp_path: Path) -> None:
+    for part in ("all_1_1_0", "all_2_2_0"):
+        (tmp_path / part / "inner").mkdir(parents=True)
+        (tmp_path / part / "inner" / "data.bin").touch()
+    found = whatever_is_in(tmp_path)
+    assert next(found).parent == tmp_path
+    shutil.rmtree(tmp_path / "all_2_2_0")
+    left = {str(path.relative_to(tmp_path)) for path in found}
+    assert left >= {"all_1_1_0/inner", "all_1_1_0/inner/data.bin"}
+    assert not {one for one in left if one.startswith("all_2_2_0/")}
 
 
 def hops(sessionizer_ms: int, events_ms: int) -> list[Hop]:

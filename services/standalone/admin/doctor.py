@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -129,8 +129,14 @@ def _sizes(context: AdminContext) -> dict[str, int]:
         path.name: sum(_size(path.with_name(path.name + end)) for end in ("", "-wal"))
         for path in (folder.log, folder.state, folder.catalog)
     }
-    sizes["clickhouse"] = sum(_size(path) for path in folder.clickhouse.rglob("*"))
+    sizes["clickhouse"] = sum(_size(path) for path in whatever_is_in(folder.clickhouse))
     return sizes
+
+
+def whatever_is_in(folder: Path) -> Iterator[Path]:
+    """Yield what lies in a folder, however deep; nothing of one that a merge takes meanwhile."""
+    for root, folders, files in os.walk(folder):  # unlike a path's own search, it passes over that
+        yield from (Path(root, name) for name in (*folders, *files))
 
 
 def _size(path: Path) -> int:
