@@ -58,6 +58,7 @@ class KafkaPublisher:
         tick_seconds: float = TICK_SECONDS,
         request_seconds: float = REQUEST_SECONDS,
         hold_seconds: float = HOLD_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Describe it; ``start`` connects."""
         self.settings = settings
@@ -66,6 +67,7 @@ class KafkaPublisher:
         self._metrics = metrics
         self._tick_seconds = tick_seconds
         self._hold_seconds = hold_seconds
+        self._patience_seconds = patience_seconds
         self._producer = Producer(settings, request_seconds)
         events, letters = topic_name(settings, "events"), topic_name(settings, "dead-letters")
         every = range(self._partitions)
@@ -113,7 +115,7 @@ class KafkaPublisher:
             await asyncio.wait(self._tasks)
         await self._producer.stop()
         for lane in self._lanes():
-            self.bytes -= lane.give_up(float("inf"), _too_late)
+            self.bytes -= lane.give_up(float("inf"), self._too_late)
 
     @property
     def shut(self) -> str:
@@ -256,7 +258,7 @@ class KafkaPublisher:
             await asyncio.sleep(SWEEP_SECONDS)
             now = loop.time()
             for lane in self._lanes():
-                self.bytes -= lane.give_up(now - PATIENCE_SECONDS, _too_late)
+                self.bytes -= lane.give_up(now - self._patience_seconds, self._too_late)
             stuck = [lane for lane in self._lanes() if lane.away_for(now) > STUCK_SECONDS]
             self.stuck = len(stuck)
             # One sent before the last answer may have a leader that is gone while others are here.
@@ -278,6 +280,5 @@ class KafkaPublisher:
         yield from self._events
         yield from self._letters
 
-
-def _too_late() -> RetryableError:
-    return UnavailableError(f"Kafka did not acknowledge within {PATIENCE_SECONDS} s")
+    def _too_late(self) -> RetryableError:
+        return UnavailableError(f"Kafka did not acknowledge within {self._patience_seconds} s")

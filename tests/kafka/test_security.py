@@ -22,6 +22,8 @@ from tests.support.commands import Commands
 from tests.support.kafka import read_all, running, settings_for
 from tests.support.kafka_load import outgoing
 
+PATIENCE_SECONDS = 120.0
+"""The first answer of a broker that has just started takes long on a busy machine."""
 USER, PASSWORD = "shop", "s3cr3t-of-the-test"
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 PLAIN = (
@@ -85,7 +87,7 @@ def login(mechanism: str) -> dict[str, Any]:
 
 async def round_trip(settings: Settings) -> None:
     await ensure_topics(settings, ["events", "dead-letters"])
-    publisher = KafkaPublisher(settings)
+    publisher = KafkaPublisher(settings, patience_seconds=PATIENCE_SECONDS)
     await publisher.start()
     try:
         await publisher.publish([outgoing("v1", 0)])

@@ -21,6 +21,9 @@ from tests.support.clock import ManualClock
 from tests.support.kafka import read_all, settings_for
 from tests.support.memory import MemoryLog
 
+PATIENCE_SECONDS = 120.0
+"""A busy machine's broker is waited for: what is written is asked here, not how soon."""
+
 Log = SqliteLog | MemoryLog
 Writer = SqliteLog | MemoryLog | KafkaPublisher
 
@@ -92,7 +95,7 @@ async def written(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     if request.param == "kafka":
         settings = settings_for(request.getfixturevalue("kafka"))
         await ensure_topics(settings, ["events", "dead-letters"])
-        publisher = KafkaPublisher(settings)
+        publisher = KafkaPublisher(settings, patience_seconds=PATIENCE_SECONDS)
         await publisher.start()
         yield Written(publisher)
         await publisher.stop()
