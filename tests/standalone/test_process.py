@@ -70,8 +70,7 @@ def test_the_first_start_prints_a_line_that_works_as_pasted(make: Make) -> None:
     )
     done = subprocess.run(shlex.split(line), capture_output=True, check=True, timeout=30)
     assert json.loads(done.stdout)["accepted"] == 1
-    live = waymark.get("/v1/visitors/me", source=SOURCE)
-    assert live["current_stage"] == "discovery"
+    eventually(lambda: stage(waymark, "me") == "discovery")
     assert waymark.stop() == 0
     waymark.start()
     again = waymark.text()

@@ -10,6 +10,8 @@ import pytest
 
 from services.standalone.folder import Folder
 from tests.standalone.shoppers import shopper
+from tests.standalone.test_process import stage
+from tests.support.process import eventually
 
 Make = Callable[..., Any]
 
@@ -28,6 +30,5 @@ def test_a_thread_that_waits_for_the_disk_is_left_and_its_turn_taken_again(make:
     assert "closed database" not in said
     assert "fatal" not in said
     waymark.start()
-    live = waymark.get(f"/v1/visitors/{visit.visitor}", source="shop")
-    assert live["current_stage"] == "intent"
+    eventually(lambda: stage(waymark, visit.visitor) == "intent")
     assert waymark.stop() == 0
