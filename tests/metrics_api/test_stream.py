@@ -279,29 +279,30 @@ async def test_a_follower_waits_no_longer_than_it_is_told() -> None:
 # over HTTP
 
 
-async def ended(world: World, token: str = "", **request: Any) -> httpx.Response:
-    """Ask for a stream over HTTP and end it from within once someone follows."""
+async def ended(world: World, last: str, **headers: str) -> httpx.Response:
+    """Ask for a stream over HTTP and end it from within once it has sent what is to be last."""
     app = world.app()
-    transport = httpx.ASGITransport(app)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def stop() -> None:
-        await until(lambda: len(app.state.parts.followers) == 1)
-        await asyncio.sleep(0.3)
-        app.state.parts.followers.close()
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        async def tell(message: Any) -> None:
+            await send(message)
+            if last.encode() in message.get("body", b""):
+                app.state.parts.followers.close()
 
-    stopping = asyncio.create_task(stop())
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        headers |= request.pop("headers", {})
-        answer = await client.get("/v1/signals/stream", headers=headers, **request)
-    stopping.cancel()
-    await asyncio.gather(stopping, return_exceptions=True)
-    return answer
+        await app(scope, receive, tell)
+
+    transport = httpx.ASGITransport(watched)
+    async with (
+        asyncio.timeout(60),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+    ):
+        return await client.get("/v1/signals/stream", headers=headers)
 
 
 async def test_over_http_it_is_an_event_stream_that_resumes(world: World) -> None:
     first, second = world.signal(1), world.signal(2)
-    answer = await ended(world, READ_SHOP, headers={"Last-Event-ID": str(first.version)})
+    asking = {"Authorization": f"Bearer {READ_SHOP}", "Last-Event-ID": str(first.version)}
+    answer = await ended(world, uid(2), **asking)
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
     assert f"id: {second.version}.{uid(2)}\ndata: " in answer.text
