@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.kafka.broker import Broker
 from services.common.settings import Settings
@@ -12,6 +13,10 @@ from tests.support.commands import Commands
 from tests.support.kafka import running, settings_for
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+# How long an example takes, or making one, says more of the machine than of what is tested.
+settings.register_profile("waymark", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("waymark")
 
 
 @pytest.fixture(scope="session")

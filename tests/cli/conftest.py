@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.commands import Commands, Done
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 class Shop:
@@ -24,7 +24,7 @@ class Shop:
         self.first_output = ""
         self.pid = 0
         self._commands = commands
-        self._http = httpx.Client(timeout=30)
+        self._http = httpx.Client(timeout=120)
 
     def __call__(self, *args: object, **environ: str) -> Done:
         """Run a command on the folder."""

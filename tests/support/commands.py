@@ -67,7 +67,7 @@ class Commands:
         status = self._order({"wait": pid})
         return None if status == RUNNING else status
 
-    def wait(self, pid: int, seconds: float = 60) -> int:
+    def wait(self, pid: int, seconds: float = 200) -> int:
         """Return the exit status; a command that takes too long is killed."""
         until = time.monotonic() + seconds
         while (status := self._order({"wait": pid})) == RUNNING:

@@ -24,7 +24,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(what: Any, seconds: float = 30.0) -> Any:
+def eventually(what: Any, seconds: float = 120.0) -> Any:
     """Ask until the answer is truthy; return it, or fail with the last one."""
     until = time.monotonic() + seconds
     while not (found := what()):
@@ -46,7 +46,7 @@ class Part:
         self.environ = {name: str(text) for name, text in environ.items()} | {
             "WAYMARK_PORT": str(self.port)
         }
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+        self.http = httpx.Client(base_url=self.url, timeout=120)
         self.pid = 0
         self._outputs: list[Path] = []
         self._commands = commands
@@ -85,7 +85,7 @@ class Part:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = 200) -> int:
         """Return the exit status, negative for a signal; kill what takes too long."""
         pid, self.pid = self.pid, 0
         return self._commands.wait(pid, seconds)
