@@ -49,11 +49,13 @@ def test_an_old_file_comes_as_if_it_ended_now(shop: Shop, tmp_path: Path) -> Non
     old = 1_600_000_000_000
     file = write(tmp_path / "a.ndjson", view("p3", old), view("p3", old + 90_000))
     assert replay(shop, file)[0] == 1, "too old for the live API"
+    before_ms = now_ms()
     assert replay(shop, file, "--shift-to-now")[0] == 0
+    after_ms = now_ms()
     rows = eventually(lambda: len(found := stored(shop, "p3")) == 2 and found)
     first, last = sorted(int(str(row["ts_ms"])) for row in rows)
     assert last - first == 90_000
-    assert abs(last - now_ms()) < 30_000
+    assert before_ms <= last <= after_ms
 
 
 def test_a_rate_is_kept(shop: Shop, tmp_path: Path) -> None:
@@ -68,16 +70,16 @@ def test_a_server_that_dies_half_way_costs_nothing(
 ) -> None:
     still.start()
     url, key = still.url, still.key()
-    file = write(tmp_path / "a.ndjson", *[view("p5", now_ms() + n - 9_000) for n in range(200)])
-    args = ("replay", file, "--to", url, "--key", key, "--rate", 40)
+    file = write(tmp_path / "a.ndjson", *[view("p5", now_ms() + n - 9_000) for n in range(900)])
+    args = ("replay", file, "--to", url, "--key", key, "--rate", 30)
     pid, output = commands.start(*args, "--patience", 0)
     eventually(lambda: len(stored(still, "p5")) >= 40)
     still.stop(signal.SIGKILL)
     assert commands.wait(pid) == 3
     told = output.with_suffix(".err").read_text()
     line = int(told.split("--from-line ")[1].split()[0])
-    assert 41 <= line < 200
+    assert 41 <= line < 900
     still.start(port=int(url.rsplit(":", 1)[1]))
     again = commands.run(*args[:-2], "--from-line", line)
-    assert (again.status, again.out) == (0, f"{201 - line} accepted, 0 rejected\n")
-    eventually(lambda: len(stored(still, "p5")) == 200)
+    assert (again.status, again.out) == (0, f"{901 - line} accepted, 0 rejected\n")
+    eventually(lambda: len(stored(still, "p5")) == 900)
