@@ -28,6 +28,7 @@ KAFKA = {"WAYMARK_KAFKA": "127.0.0.1:1"}
 """Named, never asked: no publisher here is started."""
 LITTLE = 16 * 1024
 """So many bytes wait in sockets at most: what nobody reads piles up soon."""
+WAIT = 60.0
 COUNTED = 'waymark_ingest_requests_total{code="overloaded",status="429"}'
 
 
@@ -139,7 +140,9 @@ async def connected(folder: Path, keep_alive: int = 60) -> AsyncIterator[Client]
             await client.free()
             out.close()
             await out.wait_closed()
-            await asyncio.sleep(0)  # for the server's side of it
+            async with asyncio.timeout(WAIT):
+                while state.connections:  # noqa: ASYNC110 - the server's side of it tells nobody
+                    await asyncio.sleep(0.001)
     catalog.close()
 
 
