@@ -9,12 +9,11 @@ time; "unanswered" the longest that a question to the live view waited, whatever
 
 import argparse
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -37,6 +36,7 @@ from services.standalone.folder import Folder, FolderLock
 from services.standalone.log import SqliteLog
 from services.standalone.parts import Parts, open_parts
 from services.standalone.state_store import SqliteStates
+from services.standalone.worker import Worker
 
 SOURCE = "shop"
 POLICY = "[time]\ngrace_ms = 1_000\nemit_every_ms = 1_000\n"
@@ -45,6 +45,8 @@ RECORD = 400
 AT_ONCE = 20_000
 RESTLESS = 20
 PAUSE_SECONDS = 0.05
+PATIENCE_SECONDS = 120.0
+"""For a fold that is held: far longer than it may be, and short enough to end what hangs."""
 AGO_MS = HOUR_MS
 """When the resting ones were there: long enough for a visit to be over, not to be forgotten."""
 STEP_MS = 5_000
@@ -114,46 +116,54 @@ def fill(folder: Folder, visitors: int, stored: int) -> None:
 
 
 class Shoppers:
-    """Some who never rest, and one who asks of the fold all the time, each in a thread."""
+    """Some who never rest, and one who asks of the fold all the time, each in a thread.
+
+    One that fails ends the process: what is measured without it would be of another thing.
+    """
 
     def __init__(self, parts: Parts) -> None:
-        """Begin."""
+        """Prepare both; a ``with`` block begins and ends them."""
         self._parts = parts
-        self._stop = threading.Event()
         self.longest = 0.0
-        self._threads = [threading.Thread(target=each) for each in (self._walk, self._ask)]
-        for thread in self._threads:
-            thread.start()
+        turns = {"walks": self._walk, "asks": self._ask}
+        self._workers = [Worker(name, turn, die) for name, turn in turns.items()]
 
-    def end(self) -> None:
-        """Wait until both are done."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+    def __enter__(self) -> Self:
+        """Begin."""
+        for worker in self._workers:
+            worker.start()
+        return self
 
-    def _walk(self) -> None:
-        while not self._stop.wait(PAUSE_SECONDS):
-            now_ms = self._parts.clock.now_ms()
-            names = [f"restless-{number}" for number in range(RESTLESS)]
-            self._parts.log.append([Outgoing(SOURCE, name, line(name, now_ms)) for name in names])
+    def __exit__(self, *_: object) -> None:
+        """Wait until both are done, whatever became of the command beside them."""
+        for worker in self._workers:
+            worker.stop()
+        for worker in self._workers:
+            worker.join(PATIENCE_SECONDS)
 
-    def _ask(self) -> None:
-        while not self._stop.wait(PAUSE_SECONDS):
-            began = time.perf_counter()
-            self._parts.engine.ask(lambda fold: fold.visitor(SOURCE, "restless-0")).result()
-            self.longest = max(self.longest, time.perf_counter() - began)
+    def _walk(self) -> float:
+        now_ms = self._parts.clock.now_ms()
+        names = [f"restless-{number}" for number in range(RESTLESS)]
+        self._parts.log.append([Outgoing(SOURCE, name, line(name, now_ms)) for name in names])
+        return PAUSE_SECONDS
+
+    def _ask(self) -> float:
+        began = time.perf_counter()
+        asked = self._parts.engine.ask(lambda fold: fold.visitor(SOURCE, "restless-0"))
+        asked.result(PATIENCE_SECONDS)
+        self.longest = max(self.longest, time.perf_counter() - began)
+        return PAUSE_SECONDS
 
 
 def measure(parts: Parts, name: str, command: Callable[[Timed], Any], visitors: int) -> None:
     """Run a command beside the shoppers, and tell how long the fold was held."""
     context = Timed(parts=parts, progress=nothing, running=True)
     context.held.clear()
-    shoppers = Shoppers(parts)
-    time.sleep(2.0)
-    shoppers.longest, began = 0.0, time.perf_counter()
-    command(context)
-    took = time.perf_counter() - began
-    shoppers.end()
+    with Shoppers(parts) as shoppers:
+        time.sleep(2.0)
+        shoppers.longest, began = 0.0, time.perf_counter()
+        command(context)
+        took = time.perf_counter() - began
     held = ", ".join(f"{1_000 * by:,.0f} ({1_000 * of:,.0f})" for by, of in context.held)
     waited = f"unanswered {shoppers.longest * 1_000:,.0f} ms"
     print(f"{name} at {visitors:,} visitors: held {held} ms (of the CPU); {waited}; {took:.1f} s")
