@@ -44,14 +44,16 @@ def forget(
         for row in _known_as(storage, source, visitors)
         if row["alias"] not in visitors
     ]
+    addresses = {one.to for one in (*own, *shared)}
+    before = link.states(source, addresses)
     for events in (own, shared):
         link.append(_lines(events))
         link.read_on()
+    after = link.states(source, before)
     link.settle()
-    went = erase(storage, source, visitor_id=visitor_id, user_id=user_id)
-    if not (shared or any(went.values())):
-        return {"visitors": 0, "states": 0, **went}
-    return {"visitors": len(visitors), "states": len(own) + len(shared), **went}
+    went = {"states": sum(after.get(one) != state for one, state in before.items())}
+    went |= erase(storage, source, visitor_id=visitor_id, user_id=user_id)
+    return {"visitors": len(visitors) if any(went.values()) else 0, **went}
 
 
 def _known_as(storage: Storage, source: str, visitors: Sequence[str]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ The fold is many workers', and is not held: whoever moves in every round is left
 """
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
 from services.common.ports import Clock, Outgoing
@@ -63,6 +63,10 @@ class Link:
     ) -> tuple[dict[str, int], set[str]]:
         """Return what is open of the visitors, and who of them has moved."""
         return self._background.run(self._workers.view(watch, source, visitors))
+
+    def states(self, source: str, addresses: Iterable[str]) -> dict[str, bytes]:
+        """Return what is live of each address, encoded; of which nothing is, is left out."""
+        return self._background.run(self._workers.states(source, addresses))
 
     async def _open(self) -> None:
         await self._brokers.start()

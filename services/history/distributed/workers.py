@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -68,7 +69,20 @@ class Workers(WorkerClient):
         await _patiently(ask)
         return since, moved
 
+    async def states(self, source: str, addresses: Iterable[str]) -> dict[str, bytes]:
+        """Return what is live of each address, encoded; of which nothing is, is left out."""
+        found = {}
+        for address in addresses:
+            if state := await _patiently(partial(self._state, source, address)):
+                found[address] = state
+        return found
+
     # -- asking
+
+    async def _state(self, source: str, address: str) -> bytes:
+        question = {"source": source, "address": address}
+        answer = await self.ask("GET", self.home(source, address), "live/state", params=question)
+        return answer.content
 
     async def _view(self, watch: str, source: str, addresses: Iterable[str]) -> list[Standing]:
         """Ask the owners of those whose partition has one."""
