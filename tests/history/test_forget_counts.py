@@ -8,7 +8,6 @@ import pytest
 from schemas.event import Event
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.ports import Outgoing
-from services.common.settings import load
 from services.history.distributed.forget import forget
 from services.history.distributed.live import Link
 from services.loader.event_rows import rows_of_events
@@ -23,7 +22,7 @@ class Workers(Link):
     """Workers in memory: at each address its state, which a ``__forget`` changes or takes away."""
 
     def __init__(self, states: dict[str, bytes], kept: Collection[str] = ()) -> None:
-        super().__init__(load(environ={}))
+        """Begin; nothing of what a link connects to is made."""
         self.at = states
         self.kept = kept
         self.told: list[str] = []
