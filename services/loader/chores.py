@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from schemas.spans import DAY_MS
+from schemas.spans import DAY_MS, HOUR_MS
 from services.common.catalog_rows import Source
 from services.common.ports import Storage
 from services.loader.retention import SUMMED_MS, drop_events, drop_rollups
@@ -11,6 +11,11 @@ from services.loader.seal import seal
 
 LogClock = Callable[[], int]
 """The log's clock, epoch milliseconds."""
+
+
+LATE_MS = 98 * HOUR_MS
+"""So long raw events stay however few days are kept: until none that is taken (72 hours late at
+most) can change their sums."""
 
 
 class Sources(Protocol):
@@ -40,7 +45,7 @@ class StorageRetention:
         now_ms = self._clock()
         if now_ms // DAY_MS == self._day:
             return 0
-        before_ms = now_ms - self._keep_ms
+        before_ms = now_ms - max(self._keep_ms, LATE_MS)
         sources = self._catalog.sources()
         rolled_ms = now_ms - SUMMED_MS
         gone = sum(drop_events(self._storage, one.name, before_ms, rolled_ms) for one in sources)

@@ -32,6 +32,7 @@ class _Times(Struct, frozen=True, gc=False):
     source: str
     started_ms: int | None = None
     ended_ms: int | None = None
+    opened_ms: int | None = None
     bucket_ms: int | None = None
     last_activity_ms: int | None = None
     at_ms: int | None = None
@@ -80,7 +81,9 @@ class MarkingSink:
         if table == "orders":
             return _older(order_instants(self._storage, rows), sealed_ms)
         own = _older(_own(rows), sealed_ms)
-        return _merged(own, _stored(self._storage, table, rows)) if own else own
+        if not own and not any(_moved_on(row, sealed_ms) for row in rows):
+            return own
+        return _older(_merged(own, _stored(self._storage, table, rows)), sealed_ms)
 
 
 def _decoded(table: str, lines: Sequence[bytes]) -> list[_Times]:
@@ -142,6 +145,11 @@ def _own(rows: Iterable[_Times]) -> Instants:
             if one is not None:
                 times.add(one)
     return found
+
+
+def _moved_on(row: _Times, sealed_ms: int) -> bool:
+    """Tell whether a cart may have stood in a sealed bucket before: none does before it opened."""
+    return row.opened_ms is not None and row.opened_ms < sealed_ms
 
 
 def _stored(storage: Storage, table: str, rows: Iterable[_Times]) -> Instants:

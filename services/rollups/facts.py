@@ -83,9 +83,10 @@ class Fact(Struct, frozen=True, kw_only=True):
 
     ``anchor`` is the table's column by which months are pruned, ``back_ms`` how far it may lie
     before ``t``. ``lag_ms`` after its end a bucket is sealed, in quarters of an hour UTC or in
-    days of the source's zone (``grain``). ``cubes`` are the sets of dimensions that the roll-up
-    keeps, smallest first; what none of them covers is read raw. A ``whole`` fact looks at rows of
-    all times to tell of some (a buyer's earlier orders), so nothing of it is ever sealed.
+    days of the source's zone (``grain``): when little changes it any more, for what does marks it
+    dirty (ADR 21). ``cubes`` are the sets of dimensions that the roll-up keeps, smallest first;
+    what none of them covers is read raw. A ``whole`` fact looks at rows of all times to tell of
+    some (a buyer's earlier orders), so nothing of it is ever sealed.
     """
 
     name: str
@@ -96,7 +97,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     cubes: tuple[tuple[str, ...], ...]
     back_ms: int = 0
     whole: bool = False
-    lag_ms: int = 98 * HOUR_MS
+    lag_ms: int = 26 * HOUR_MS
     grain: Grain = "quarter"
 
     def dimension(self, name: str) -> Dimension | None:
@@ -108,9 +109,7 @@ def _sums(*names: str) -> dict[str, Aggregate]:
     return dict.fromkeys(names, "sum")
 
 
-_of_carts = partial(
-    Fact, table="carts", anchor="opened_ms", back_ms=31 * DAY_MS, lag_ms=12 * DAY_MS
-)
+_of_carts = partial(Fact, table="carts", anchor="opened_ms", back_ms=31 * DAY_MS)
 """A fact of cart episodes, which stay open for 31 days and undecided for 12 at most."""
 _of_orders = partial(Fact, table="orders", anchor="at_ms")
 """A fact of orders, or of what was given back of them, at their own times."""
@@ -244,7 +243,6 @@ _ALL = (
         name="signals",
         table="signals",
         anchor="at_ms",
-        lag_ms=12 * DAY_MS,
         dimensions=(*VISIT, *_plain("kind", "stage")),
         measures=_sums("signals"),
         cubes=_cubes(("kind",), ("kind", "stage"), ("kind", "channel"), ("kind", "device")),
@@ -266,6 +264,7 @@ _ALL = (
             "country",
         ),
         measures=_sums("events"),
+        lag_ms=12 * HOUR_MS,
         cubes=((), ("type",), ("page_kind",), ("channel",), ("device",), ("country",)),
     ),
 )

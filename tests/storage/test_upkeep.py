@@ -9,6 +9,7 @@ import pytest
 from schemas.rows import DeadLetter
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.errors import InvalidError
+from services.loader.chores import StorageRetention
 from services.loader.erase import PERSONAL, erase
 from services.loader.marks import MarkingSink
 from services.loader.migrate import migrate
@@ -16,8 +17,9 @@ from services.loader.retention import ROLLUPS_MS, drop_events, drop_rollups
 from services.loader.seal import seal
 from services.metrics_api.metric_query import MetricQuery
 from services.metrics_api.query import rows
-from tests.metrics.shop import DAY, NOW, SINCE, SOURCE, generate
+from tests.metrics.shop import DAY, HOUR, NOW, SINCE, SOURCE, generate
 from tests.support.clock import ManualClock
+from tests.support.loading import Shops
 
 TZ = "Asia/Kolkata"
 replace = msgspec.structs.replace
@@ -114,13 +116,21 @@ def test_raw_events_go_when_sealed_and_stay_counted(storage: ClickHouse) -> None
     seal(storage, SOURCE, TZ, NOW)
     before = count(storage, "events")
     query = MetricQuery(metric="events", source=SOURCE, from_ms=SINCE, to_ms=NOW, now_ms=NOW, tz=TZ)
-    gone = drop_events(storage, SOURCE, NOW - DAY)
-    assert gone > 0
+    kept_a_day = StorageRetention(storage, Shops(), lambda: NOW, DAY)
+    assert kept_a_day.run() > 0
     (row,) = rows(storage, query)
     assert row["value"] == before
     (left,) = storage.query("SELECT min(ts_ms) AS first FROM events WHERE source = 'shop'")
-    assert NOW - 7 * DAY < left["first"] < NOW - 3 * DAY, "what is not sealed stays"
-    assert drop_events(storage, SOURCE, NOW - DAY) == 0
+    assert NOW - 7 * DAY < left["first"] < NOW - 3 * DAY, "what a late event may join stays"
+    assert StorageRetention(storage, Shops(), lambda: NOW, DAY).run() == 0
+
+
+def test_raw_events_that_are_not_sealed_stay(storage: ClickHouse) -> None:
+    open_ones = f"SELECT count() AS n FROM events WHERE ts_ms >= {NOW - 12 * HOUR}"
+    before = storage.query(open_ones)
+    assert drop_events(storage, SOURCE, NOW) > 0
+    assert storage.query(open_ones) == before != [{"n": 0}]
+    assert drop_events(storage, SOURCE, NOW) == 0
 
 
 def test_roll_ups_go_after_25_months_and_answers_stay(storage: ClickHouse) -> None:
