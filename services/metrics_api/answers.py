@@ -1,38 +1,29 @@
-"""The page of a list with its cursor, and what the OpenAPI document says of an answer."""
+"""What the OpenAPI document says of an answer."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import Response
 from msgspec import Struct
 
-from services.common.answers import json_answer
-from services.metrics_api.cursors import Place, encode
+
+NEXT = {"type": ["string", "null"], "description": "cursor of the next page"}
+COMPLETE = {
+    "type": ["integer", "null"],
+    "description": "what came in time and happened before is among the rows",
+}
 
 
-def page(
-    rows: Sequence[dict[str, Any]],
-    limit: int,
-    place: Callable[[dict[str, Any]], tuple[int, str]],
-    mark: str,
-    shape: Callable[[dict[str, Any]], object],
-) -> Response:
-    """Return the first ``limit`` rows and, where more were found, the cursor of the last."""
-    shown = rows[:limit]
-    following = encode(Place(*place(shown[-1]), mark)) if len(rows) > limit else None
-    return json_answer({"rows": [shape(row) for row in shown], "next": following})
+def described(
+    kind: type[Struct], *, rows: bool = False, ageless: bool = False
+) -> dict[int | str, Any]:
+    """Return the OpenAPI entry of an answer; the struct itself stands among the components.
 
-
-def described(kind: type[Struct], *, rows: bool = False, text: str = "") -> dict[int | str, Any]:
-    """Return the OpenAPI entry of an answer; the struct itself stands among the components."""
+    ``rows`` of what has no time (``ageless``) are all there are.
+    """
     schema: dict[str, Any] = {"$ref": f"#/components/schemas/{kind.__name__}"}
     if rows:
-        schema = {
-            "type": "object",
-            "properties": {
-                "rows": {"type": "array", "items": schema},
-                "next": {"type": ["string", "null"], "description": "cursor of the next page"},
-            },
-        }
+        properties = {"rows": {"type": "array", "items": schema}, "next": NEXT}
+        if not ageless:
+            properties["complete_to_ms"] = COMPLETE
+        schema = {"type": "object", "properties": properties}
     content = {"application/json": {"schema": schema}}
-    return {200: {"description": text or (kind.__doc__ or "").split("\n")[0], "content": content}}
+    return {200: {"description": (kind.__doc__ or "").split("\n")[0], "content": content}}

@@ -9,9 +9,9 @@ from pydantic import Field
 from schemas.rows import UNRESOLVED, Friction, Outcome
 from services.common.answers import json_answer
 from services.metrics_api import entity, scope
-from services.metrics_api.answers import described, page
+from services.metrics_api.answers import described
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import ListQuery, newest
+from services.metrics_api.lists import ListQuery, newest, page
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Cart, shape
 
@@ -51,13 +51,8 @@ async def list_carts(
     source = (await scope.one(parts, access, query.source)).name
     bots, filters = query.include_bots, query.bound(FILTERS)
     read = partial(parts.store.rows, "carts", source=source, include_bots=bots, **filters)
-    return page(
-        await newest(query, parts.clock.now_ms(), read),
-        query.limit,
-        lambda row: (row["opened_ms"], row["cart_id"]),
-        query.mark,
-        lambda row: shape(row, Cart),
-    )
+    found = await newest(parts, source, query, read)
+    return page(query, found, ("opened_ms", "cart_id"), lambda row: shape(row, Cart))
 
 
 @router.get("/v1/carts/{cart_id}", responses=described(Cart))

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Response
 
 from schemas.refusal import Code
 from services.metrics_api import scope
-from services.metrics_api.answers import described, page
+from services.metrics_api.answers import described
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import ListQuery, newest
+from services.metrics_api.lists import ListQuery, newest, page
 from services.metrics_api.parts import PartsOf
 from services.metrics_api.shapes import DeadLetter, shape
 
@@ -39,10 +39,5 @@ async def list_dead_letters(
     sources = [source] if access.source else [source, ""]
     filters = query.bound(("code", "field"))
     read = partial(parts.store.rows, "dead_letters", sources=sources, **filters)
-    return page(
-        await newest(query, parts.clock.now_ms(), read),
-        query.limit,
-        lambda row: (row["received_ms"], row["id"]),
-        query.mark,
-        lambda row: shape(row, DeadLetter),
-    )
+    found = await newest(parts, source, query, read)
+    return page(query, found, ("received_ms", "id"), lambda row: shape(row, DeadLetter))

@@ -9,9 +9,8 @@ from pydantic import Field
 
 from schemas.event import EventType
 from services.metrics_api import scope
-from services.metrics_api.answers import page
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import ListQuery, commas, newest
+from services.metrics_api.lists import ListQuery, commas, newest, page
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import event_shape
 
@@ -62,16 +61,11 @@ async def list_events(
         include_bots=query.include_bots,
         **query.bound(FILTERS),
     )
-    rows = await newest(query, parts.clock.now_ms(), read)
-    bodies = [msgspec.json.decode(row["body"]) for row in rows]
+    found = await newest(parts, source, query, read)
+    bodies = [msgspec.json.decode(row["body"]) for row in found.rows]
     shown = await shown_events(parts, source, bodies)
-    return page(
-        [row | {"shown": event} for row, event in zip(rows, shown, strict=True)],
-        query.limit,
-        lambda row: (row["moment"], row["known_by"]),
-        query.mark,
-        lambda row: row["shown"],
-    )
+    found.rows = [row | {"shown": event} for row, event in zip(found.rows, shown, strict=True)]
+    return page(query, found, ("moment", "known_by"), lambda row: row["shown"])
 
 
 async def shown_events(

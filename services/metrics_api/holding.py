@@ -34,6 +34,8 @@ class Gate:
         self._behind_ms: int | None = None
         self._looked_ms = 0
         self._late = False
+        self.log_ms = 0
+        """The log's clock as last seen, 0 before it was."""
 
     @property
     def behind(self) -> bool:
@@ -58,6 +60,7 @@ class Gate:
             log_ms = 0
         self._looked_ms = self._clock.now_ms()
         self._late = self._looked_ms - log_ms > LAG_MS
+        self.log_ms = max(self.log_ms, log_ms)
         if self._late:
             self._behind_ms = self._looked_ms
 

@@ -7,13 +7,17 @@ newest rows of a large store are found without reading it whole.
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 
+from fastapi import Response
 from msgspec import Struct
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.rows import Stage
 from schemas.spans import DAY_MS
 from services.common import times
-from services.metrics_api.cursors import Place, decode, mark
+from services.common.answers import json_answer
+from services.metrics_api.cursors import Place, decode, encode, mark
+from services.metrics_api.metric_query import settling
+from services.metrics_api.parts import Parts
 
 STRETCHES_MS = (DAY_MS, 31 * DAY_MS)
 MOST = 1_000
@@ -88,12 +92,36 @@ def span(query: ListQuery, now_ms: int) -> Span:
     return Span(start, times.LATEST_MS if end is None else end, place, query.limit)
 
 
-async def newest(query: ListQuery, now_ms: int, read: Callable[..., Awaitable[Rows]]) -> Rows:
-    """Return the newest rows that are asked for, one more than the limit where there are more.
+def complete_to(parts: Parts, source: str) -> int | None:
+    """Return up to when (epoch ms) a source's lists have all that came in time, None if unknown.
+
+    A metric's row is ``complete`` where its bucket ends by then. Told by the last look at the log's
+    clock, a second old at most: a list needs no live view.
+    """
+    settling_ms = settling(parts.rules(source).policy.time)
+    return parts.gate.log_ms - settling_ms if parts.gate.log_ms else None
+
+
+class Found(Struct):
+    """Rows of a list, one more than the limit where there are more; up to when they are all."""
+
+    rows: Rows
+    complete_to_ms: int | None
+
+
+async def newest(
+    parts: Parts, source: str, query: ListQuery, read: Callable[..., Awaitable[Rows]]
+) -> Found:
+    """Return the newest rows that are asked for.
 
     ``read`` takes the bounds of a stretch as keywords (``Span.parameters``).
     """
-    asked = span(query, now_ms)
+    complete_to_ms = complete_to(parts, source)  # before it is read: what comes meanwhile may lack
+    now_ms = parts.clock.now_ms()
+    return Found(await _newest(span(query, now_ms), now_ms, read), complete_to_ms)
+
+
+async def _newest(asked: Span, now_ms: int, read: Callable[..., Awaitable[Rows]]) -> Rows:
     if asked.start is not None:
         return await read(**asked.parameters(asked.start))
     latest = min(asked.end, now_ms, asked.place.at_ms if asked.place else asked.end)
@@ -102,6 +130,29 @@ async def newest(query: ListQuery, now_ms: int, read: Callable[..., Awaitable[Ro
         if len(rows) > asked.limit:
             return rows
     return await read(**asked.parameters(0))
+
+
+def page(
+    query: ListQuery,
+    found: Found,
+    by: tuple[str, str],
+    shown: Callable[[dict[str, Any]], object],
+) -> Response:
+    """Answer what ``newest`` found; ``by`` are the names of the list's time and id.
+
+    Where there are more than the limit, ``next`` is the cursor of the last one shown.
+    """
+    some, following = found.rows[: query.limit], None
+    if len(found.rows) > query.limit:
+        at_ms, last_id = (some[-1][name] for name in by)
+        following = encode(Place(at_ms, last_id, query.mark))
+    return json_answer(
+        {
+            "rows": [shown(row) for row in some],
+            "next": following,
+            "complete_to_ms": found.complete_to_ms,
+        }
+    )
 
 
 def _text(value: object) -> str:

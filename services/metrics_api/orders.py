@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Response
 
 from services.common.times import LATEST_MS
 from services.metrics_api import scope
-from services.metrics_api.answers import described, page
+from services.metrics_api.answers import described
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import MOST, ListQuery, newest
+from services.metrics_api.lists import MOST, ListQuery, newest, page
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Order, shape
 
@@ -49,13 +49,8 @@ async def list_orders(
         include_bots=query.include_bots,
         **query.bound(FILTERS),
     )
-    return page(
-        await newest(query, parts.clock.now_ms(), read),
-        query.limit,
-        lambda row: (row["at_ms"], row["order_id"]),
-        query.mark,
-        lambda row: shape(row, Order),
-    )
+    found = await newest(parts, source, query, read)
+    return page(query, found, ("at_ms", "order_id"), lambda row: shape(row, Order))
 
 
 async def resolved(

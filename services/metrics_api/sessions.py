@@ -12,10 +12,10 @@ from schemas.rows import Friction, Outcome
 from services.common.answers import json_answer
 from services.common.times import LATEST_MS
 from services.metrics_api import entity, scope
-from services.metrics_api.answers import described, page
+from services.metrics_api.answers import described
 from services.metrics_api.auth import Reader
 from services.metrics_api.events import shown_events
-from services.metrics_api.lists import ListQuery, StageInAnyCase, newest, span
+from services.metrics_api.lists import ListQuery, StageInAnyCase, newest, page, span
 from services.metrics_api.orders import resolved
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Session, SessionWhole, shape
@@ -64,15 +64,9 @@ async def list_sessions(
 ) -> Response:
     """List sessions by their start, newest first."""
     source = (await scope.one(parts, access, query.source)).name
-    rows = await newest(query, parts.clock.now_ms(), _reader(parts, source, query))
-    whole = await joined(parts, rows[: query.limit])
-    return page(
-        whole + rows[query.limit :],
-        query.limit,
-        lambda row: (row["started_ms"], row["session_id"]),
-        query.mark,
-        lambda row: shape(row, Session),
-    )
+    found = await newest(parts, source, query, _reader(parts, source, query))
+    found.rows[: query.limit] = await joined(parts, found.rows[: query.limit])
+    return page(query, found, ("started_ms", "session_id"), lambda row: shape(row, Session))
 
 
 @router.get("/v1/sessions/{session_id}", responses=described(SessionWhole))

@@ -11,9 +11,9 @@ from schemas.rows import SignalKind
 from services.common.answers import json_answer
 from services.common.errors import invalid
 from services.metrics_api import entity, scope
-from services.metrics_api.answers import described, page
+from services.metrics_api.answers import described
 from services.metrics_api.auth import Reader
-from services.metrics_api.lists import ListQuery, StageInAnyCase, commas, newest
+from services.metrics_api.lists import ListQuery, StageInAnyCase, commas, newest, page
 from services.metrics_api.parts import Parts, PartsOf
 from services.metrics_api.shapes import Signal, shape
 from services.metrics_api.stream import (
@@ -76,13 +76,8 @@ async def list_signals(
         include_bots=query.include_bots,
         **query.bound(FILTERS),
     )
-    return page(
-        await newest(query, parts.clock.now_ms(), read),
-        query.limit,
-        lambda row: (row["at_ms"], row["signal_id"]),
-        query.mark,
-        lambda row: shape(row, Signal),
-    )
+    found = await newest(parts, source, query, read)
+    return page(query, found, ("at_ms", "signal_id"), lambda row: shape(row, Signal))
 
 
 @router.get(

@@ -12,7 +12,7 @@ from services.metrics_api.shapes import SourceOut
 router = APIRouter(tags=["sources"])
 
 
-@router.get("/v1/sources", responses=described(SourceOut, rows=True))
+@router.get("/v1/sources", responses=described(SourceOut, rows=True, ageless=True))
 async def list_sources(access: Reader, parts: PartsOf) -> Response:
     """List the sources the caller may read; `default` is the one meant where none is named."""
     activity = {row["source"]: row for row in await parts.store.rows("source_activity")}

@@ -6,6 +6,8 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from schemas.event import Event, Product
+from services.metrics_api.metric_query import settling
+from services.sessionizer.core.policy import Time
 from tests.metrics_api.conftest import HOUR, NOW, READ_ALL, READ_SHOP, Get, World, uid
 
 MUG = Product("p1", "كوب", "kitchen", 1299, 2)
@@ -303,6 +305,35 @@ async def test_events_of_one_moment_are_all_on_some_page(world: World, get: Get)
     )
     seen = await walk(get, "/v1/events", "visitor_id")
     assert sorted(seen) == [f"v{n}" for n in range(7)]
+
+
+# how complete a list is
+
+
+async def test_a_list_says_up_to_when_it_has_all_as_metrics_do(world: World) -> None:
+    world.live.clock = NOW - 25_000  # storage and fold are behind, as after a crash
+    app = world.app()
+    transport = httpx.ASGITransport(app)
+    settled_ms = world.live.clock - settling(Time())
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+
+        async def complete_to(path: str) -> int | None:
+            answer = (await client.get(path)).json()
+            assert list(answer) == ["rows", "next", "complete_to_ms"]
+            told: int | None = answer["complete_to_ms"]
+            return told
+
+        assert await complete_to("/v1/sessions") is None, "the log was not looked at yet"
+        await app.state.parts.gate.look()
+        for name in ("sessions", "carts", "signals", "orders", "events", "dead-letters"):
+            assert await complete_to(f"/v1/{name}") == settled_ms
+        for moment, complete in ((settled_ms, True), (settled_ms + 1, False)):
+            asked = {"from": NOW - 2 * HOUR, "to": moment}
+            rows = (await client.get("/v1/metrics/sessions", params=asked)).json()
+            assert rows[0]["complete"] is complete
+        world.live.moving = True
+        await app.state.parts.gate.look()
+        assert await complete_to("/v1/carts") == settled_ms, "as last seen"
 
 
 # dead letters
