@@ -7,6 +7,7 @@ garbage, a busy machine); where every beat is late for a while, more comes than 
 
 import asyncio
 import time
+from collections.abc import Callable
 
 BEAT_SECONDS = 0.02
 LATE_SECONDS = 0.03
@@ -30,8 +31,9 @@ fewer in, of whom fewer still are served, down to none."""
 class Pulse:
     """Tells whether the loop is behind; used by one event loop."""
 
-    def __init__(self) -> None:
-        """Describe it; ``start`` begins to beat."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Describe it; ``start`` begins to beat. The clock tells seconds, and never stands."""
+        self._clock = clock
         self.behind = False
         self.refused = False
         """Whether anybody was refused since the last beat; whoever refuses says so."""
@@ -49,7 +51,7 @@ class Pulse:
 
     def start(self) -> None:
         """Beat in the running loop."""
-        self._calm_at = time.monotonic()
+        self._calm_at = self._clock()
         self._window = (self._calm_at, self.served)
         self._next(asyncio.get_running_loop())
 
@@ -61,11 +63,11 @@ class Pulse:
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         # Not the loop's own time: it stands while the loop works.
-        self._due = time.monotonic() + BEAT_SECONDS
+        self._due = self._clock() + BEAT_SECONDS
         self._timer = loop.call_later(BEAT_SECONDS, self._beat, loop)
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = time.monotonic()
+        now = self._clock()
         late = now - self._due
         self._busy = self._busy + 1 if late > BUSY_SECONDS else 0
         if late <= LATE_SECONDS:

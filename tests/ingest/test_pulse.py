@@ -1,7 +1,6 @@
 """Shedding load where the event loop is the bottleneck: who is refused, and who is not."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from services.ingest.pulse import (
     Pulse,
 )
 from tests.support.clock import ManualClock
+from tests.support.hurry import hurried, now, work
 
 KAFKA = {"WAYMARK_KAFKA": "127.0.0.1:1"}
 """Named, never asked: no publisher here is started."""
@@ -39,6 +39,7 @@ class Shop:
         settings, clock, metrics = load(environ=KAFKA), ManualClock(), Metrics()
         publisher = KafkaPublisher(settings)
         self.gate = Gate(publisher, Catalog(folder / "catalog.db", clock), clock, metrics)
+        self.gate.pulse = Pulse(now)
         self.app: App = self.gate.before(self._serve)
         self.go_on = asyncio.Event()
         self.under_way: list[asyncio.Task[Message]] = []
@@ -74,20 +75,21 @@ async def beating(folder: Path) -> AsyncIterator[Shop]:
     assert {(await one)["status"] for one in shop.under_way} == {200}
 
 
-async def work(until_behind: Shop) -> None:
+async def fall_behind(shop: Shop) -> None:
     """Keep the loop busy, as requests do that cost more than there is time."""
     async with asyncio.timeout(WAIT):
-        while not until_behind.gate.pulse.behind:
-            time.sleep(2 * LATE_SECONDS)  # noqa: ASYNC251 - so that the loop is late
+        while not shop.gate.pulse.behind:
+            work(2 * LATE_SECONDS)
             await asyncio.sleep(0)
 
 
+@hurried
 async def test_where_the_loop_cannot_keep_up_who_comes_is_refused_and_who_waits_is_served(
     tmp_path: Path,
 ) -> None:
     async with beating(tmp_path) as shop:
         shop.begin(CROWD)
-        await work(shop)
+        await fall_behind(shop)
         told = await shop.ask()
         headers = dict(told["headers"])
         assert told["status"] == 429
@@ -95,10 +97,11 @@ async def test_where_the_loop_cannot_keep_up_who_comes_is_refused_and_who_waits_
         assert msgspec.json.decode(told["body"])["code"] == "overloaded"
 
 
+@hurried
 async def test_once_the_loop_keeps_up_again_all_are_let_in(tmp_path: Path) -> None:
     async with beating(tmp_path) as shop:
         shop.begin(CROWD)
-        await work(shop)
+        await fall_behind(shop)
         async with asyncio.timeout(WAIT):
             while shop.gate.pulse.behind:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
@@ -107,25 +110,28 @@ async def test_once_the_loop_keeps_up_again_all_are_let_in(tmp_path: Path) -> No
         assert not shop.under_way[-1].done()
 
 
+@hurried
 async def test_while_somebody_is_refused_a_busy_loop_counts_as_behind_though_no_beat_is_late(
     tmp_path: Path,
 ) -> None:
     async with beating(tmp_path) as shop:
         shop.begin(CROWD)
-        await work(shop)
-        until = time.monotonic() + 1.5 * WARY_SECONDS
-        while time.monotonic() < until:
-            assert (await shop.ask())["status"] == 429
-            time.sleep(BEAT_SECONDS + 2 * BUSY_SECONDS)  # noqa: ASYNC251 - busy, and not late
+        await fall_behind(shop)
+        until = now() + 1.5 * WARY_SECONDS
+        while now() < until:
+            async with asyncio.timeout(WAIT):
+                assert (await shop.ask())["status"] == 429
+            work(BEAT_SECONDS + 2 * BUSY_SECONDS)  # busy, and not late
             await asyncio.sleep(0)
 
 
+@hurried
 async def test_refusals_by_an_idle_loop_end_though_those_under_way_go_on_waiting(
     tmp_path: Path,
 ) -> None:
     async with beating(tmp_path) as shop:
         shop.begin(CROWD)
-        await work(shop)
+        await fall_behind(shop)
         assert (await shop.ask())["status"] == 429
         async with asyncio.timeout(WAIT):
             while shop.gate.pulse.behind:
@@ -133,8 +139,9 @@ async def test_refusals_by_an_idle_loop_end_though_those_under_way_go_on_waiting
                 await asyncio.sleep(BEAT_SECONDS / 4)
 
 
+@hurried
 async def test_a_slow_half_second_does_not_let_fewer_in() -> None:
-    pulse = Pulse()
+    pulse = Pulse(now)
     pulse.start()
     async with asyncio.timeout(WAIT):
         while not pulse.in_window:
@@ -146,19 +153,21 @@ async def test_a_slow_half_second_does_not_let_fewer_in() -> None:
     assert pulse.in_window > before / 2
 
 
+@hurried
 async def test_a_late_loop_with_few_requests_refuses_none_of_them(tmp_path: Path) -> None:
     async with beating(tmp_path) as shop:
         shop.begin(CROWD - 1)
-        await work(shop)
+        await fall_behind(shop)
         shop.begin(1)
         await asyncio.sleep(0)
         assert not shop.under_way[-1].done()
 
 
+@hurried
 async def test_one_long_pause_refuses_nobody(tmp_path: Path) -> None:
     async with beating(tmp_path) as shop:
         shop.begin(CROWD)
-        time.sleep(2 * PATIENCE_SECONDS)  # noqa: ASYNC251 - as a machine does that swaps
+        work(2 * PATIENCE_SECONDS)  # as a machine does that swaps
         for _ in range(3):
             await asyncio.sleep(0)
         assert not shop.gate.pulse.behind

@@ -5,11 +5,12 @@ nobody is late. Nothing from outside of the loop (sockets, threads, processes) c
 """
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
 
-T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class _Skipping(selectors.SelectSelector):
@@ -27,18 +28,39 @@ class _Skipping(selectors.SelectSelector):
 
 
 class HurriedLoop(asyncio.SelectorEventLoop):
-    """A loop whose time is what was waited for in it."""
+    """A loop whose time is what was waited for, or worked, in it."""
 
     def __init__(self) -> None:
         self._skipping = _Skipping()
         super().__init__(self._skipping)
 
     def time(self) -> float:
-        """Return the seconds waited for since it was made."""
+        """Return the seconds since it was made."""
         return self._skipping.waited
 
+    def work(self, seconds: float) -> None:
+        """Let time pass in which the loop does nothing else."""
+        self._skipping.waited += seconds
 
-def hurried(work: Coroutine[Any, Any, T]) -> T:
-    """Run work to its end in such a loop."""
-    with asyncio.Runner(loop_factory=HurriedLoop) as runner:
-        return runner.run(work)
+
+def hurried(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in such a loop."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=HurriedLoop) as runner:
+            runner.run(test(*args, **kwargs))
+
+    return run
+
+
+def now() -> float:
+    """Return the running loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+def work(seconds: float) -> None:
+    """Keep the running loop, a hurried one, busy for so long."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, HurriedLoop)
+    loop.work(seconds)
