@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from services.sessionizer.core.partition import Partition
 from services.sessionizer.poison import KEPT_BYTES, LEAST, MAX_BYTES, Home, Limit, letter, unfit
 from services.sessionizer.states import States
 from tests.sessionizer.street import TICK, Street, does, now_ms, street, visit
-from tests.sessionizer.told import RULES, exact
+from tests.sessionizer.told import RULES, eventually, exact
 from tests.sessionizer.workers import FENCED, crew
 from tests.support.commands import Commands
 from tests.support.kafka import expel, read_all
@@ -100,13 +101,22 @@ async def test_a_worker_stops_where_most_of_what_comes_is_poison(
                 await expel(settings, worker_group(settings))
                 again = hands.hire()
                 assert await asyncio.to_thread(again.wait) == FENCED
-                assert len({one.id for one in await letters(settings)}) <= LEAST
+                assert len(await _ids(settings)) <= LEAST
             await expel(settings, worker_group(settings))
             drained = hands.hire(poison_share=1)
             await asyncio.to_thread(drained.wait_ready)
             await here.send(*visit(3))
             await exact(settings, here.sent)
-            assert len({one.id for one in await letters(settings)}) == 150
+            await eventually(partial(_kept, settings, 150), "all of it is kept")
+            assert len(await _ids(settings)) == 150
+
+
+async def _ids(settings: Settings) -> set[str]:
+    return {one.id for one in await letters(settings)}
+
+
+async def _kept(settings: Settings, count: int) -> bool:
+    return len(await _ids(settings)) >= count
 
 
 def test_a_few_bad_records_never_stop_a_partition() -> None:
