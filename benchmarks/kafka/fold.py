@@ -7,7 +7,8 @@ do live. The first fifth warms up; what counts is the rest, until it is applied.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -38,11 +39,19 @@ TICK = b'{"type":"__tick"}'
 APPLIED = "waymark_sessionizer_partition_applied_offset"
 
 
-class Log(Struct, frozen=True):
-    """What lies in the topic: records, of which as many events, the last one a tick each."""
+Record = tuple[int, bytes, int]
+"""Partition, lines, and the append time in milliseconds."""
 
-    records: int
+
+class Log(Struct, frozen=True):
+    """What was written: so many events, and the offset of each partition's last record, a tick.
+
+    Behind and between them the workers' own forwards and the markers of their transactions come to
+    lie, which have offsets too.
+    """
+
     events: int
+    ends: Mapping[int, int]
 
 
 def run(bench: Bench) -> None:
@@ -51,9 +60,9 @@ def run(bench: Bench) -> None:
     try:
         needs("sessionizer")
         say(f"writing a shop's log of {bench.events:,} events")
-        log = asyncio.run(write(bench, PREFIX, bench.events))
+        log = asyncio.run(write(bench, PREFIX, shop(bench.events, bench.partitions)))
         with part(bench, "sessionizer", PREFIX) as worker:
-            row = _measure(worker, log, bench.partitions)
+            row = _measure(worker, log)
         row = beside(row, bench.rows)
     except (NeedsError, FailedError) as error:
         row = missing(WHAT, str(error), ASKED)
@@ -68,11 +77,10 @@ def beside(row: Row, rows: Sequence[Row]) -> Row:
     return msgspec.structs.replace(row, other=f"{row.core / plain:.0f} times Faust; {row.other}")
 
 
-def _measure(worker: Part, log: Log, partitions: int) -> Row:
-    end = log.records - partitions  # offsets begin at 0 in each partition
-    first = wait_applied([worker], end // 5)
-    last = wait_applied([worker], end)
-    done = log.events * (last[0] - first[0]) / end
+def _measure(worker: Part, log: Log) -> Row:
+    first = wait_applied([worker], log, 0.2)
+    last = wait_applied([worker], log)
+    done = log.events * (last[0] - first[0])
     return Row(
         WHAT,
         done / (last[1] - first[1]),
@@ -82,16 +90,17 @@ def _measure(worker: Part, log: Log, partitions: int) -> Row:
     )
 
 
-def wait_applied(some: Sequence[Part], wanted: int) -> tuple[float, float, float]:
-    """Wait until the workers have applied so much; return how much, the clock, CPU-seconds.
+def wait_applied(some: Sequence[Part], log: Log, share: float = 1.0) -> tuple[float, float, float]:
+    """Wait until the workers have applied this share of a log; return it, the clock, CPU-seconds.
 
-    How much is the sum of the offsets applied, over all partitions.
+    All of a log is applied when each partition is at its last record: a sum of plain offsets would
+    be reached long before by what the workers themselves write in between.
     """
     before, moved = -1.0, time.monotonic()
     while True:
-        applied = sum(worker.metric(APPLIED) for worker in some)
+        applied = applied_share(_applied(some), log.ends)
         now, cpu = time.monotonic(), sum(cpu_seconds(worker.process.pid) for worker in some)
-        if applied >= wanted:
+        if applied >= share:
             return applied, now, cpu
         if applied > before:
             before, moved = applied, now
@@ -99,8 +108,21 @@ def wait_applied(some: Sequence[Part], wanted: int) -> tuple[float, float, float
             if not worker.process.alive():
                 worker.process.next(1.0)  # raises, with its last words
         if now - moved > STUCK_SECONDS:
-            raise FailedError(f"stands at offset {applied:,.0f} of {wanted:,}")
+            raise FailedError(f"stands at {applied:.0%} of the log, waits for {share:.0%}")
         time.sleep(ASK_SECONDS)
+
+
+def applied_share(applied: Mapping[int, float], ends: Mapping[int, int]) -> float:
+    """Return which share of a log is applied, by partition; 1 once each is at its end, no sooner.
+
+    ``applied`` and ``ends`` are offsets, which begin at 0; a partition without one is at its start.
+    """
+    reached = sum(min(applied.get(number, -1), end) + 1 for number, end in ends.items())
+    return reached / sum(end + 1 for end in ends.values())
+
+
+def _applied(some: Sequence[Part]) -> dict[int, float]:
+    return {int(n): to for each in some for n, to in each.by_label(APPLIED, "partition").items()}
 
 
 def until_owned(some: Sequence[Part], partitions: int, seconds: float) -> None:
@@ -117,15 +139,34 @@ def until_owned(some: Sequence[Part], partitions: int, seconds: float) -> None:
         time.sleep(0.2)
 
 
-async def write(bench: Bench, prefix: str, events: int) -> Log:
-    """Write a shop's events as ingest would have written them, then give the clock to the broker.
+def shop(events: int, partitions: int) -> Iterator[Record]:
+    """Yield a shop's log as ingest would have written it, each partition's last record a tick.
 
     Visitors are a tenth of the events, as within the first hours of a shop.
     """
+    waiting: list[list[bytes]] = [[] for _ in range(partitions)]
+    at_ms = 0
+    for ts_ms, line in lines(events, max(events // 10, 1_000)):
+        start = line.index(MARK) + len(MARK)
+        visitor = line[start : line.index(b'"', start)]
+        number = partition_of(b"shop\x1f" + visitor, partitions)
+        waiting[number].append(line)
+        at_ms = ts_ms + 150
+        if len(waiting[number]) == RECORD:
+            yield number, b"\n".join(waiting[number]), at_ms
+            waiting[number] = []
+    for number, some in enumerate(waiting):
+        if some:
+            yield number, b"\n".join(some), at_ms
+        yield number, TICK, at_ms + GRACE_MS
+
+
+async def write(bench: Bench, prefix: str, records: Iterable[Record]) -> Log:
+    """Write records with their own append times, then give the clock to the broker."""
     await ensure_topics(bench.settings(prefix))
     topic = f"{prefix}.events"
     await _clock(bench, topic, "CreateTime")
-    log = await _produce(bench, topic, events)
+    log = await _produce(bench, topic, records)
     await _clock(bench, topic, "LogAppendTime")
     return log
 
@@ -146,30 +187,18 @@ async def _clock(bench: Bench, topic: str, whose: str) -> None:
                 raise FailedError(f"topic {topic} cannot be altered: {message}")
 
 
-async def _produce(bench: Bench, topic: str, events: int) -> Log:
+async def _produce(bench: Bench, topic: str, records: Iterable[Record]) -> Log:
     producer = AIOKafkaProducer(
         bootstrap_servers=bench.bootstrap, acks="all", max_request_size=1 << 20
     )
     await producer.start()
-    waiting: list[list[bytes]] = [[] for _ in range(bench.partitions)]
-    records, at_ms = 0, 0
+    last: dict[int, Any] = {}
+    events = 0
     try:
-        for ts_ms, line in lines(events, max(events // 10, 1_000)):
-            start = line.index(MARK) + len(MARK)
-            visitor = line[start : line.index(b'"', start)]
-            number = partition_of(b"shop\x1f" + visitor, bench.partitions)
-            waiting[number].append(line)
-            at_ms = ts_ms + 150
-            if len(waiting[number]) == RECORD:
-                body, waiting[number] = b"\n".join(waiting[number]), []
-                await producer.send(topic, body, partition=number, timestamp_ms=at_ms)
-                records += 1
-        for number, some in enumerate(waiting):
-            for body, later in ((b"\n".join(some), 0), (TICK, GRACE_MS)):
-                if body:
-                    await producer.send(topic, body, partition=number, timestamp_ms=at_ms + later)
-                    records += 1
+        for number, body, at_ms in records:
+            last[number] = await producer.send(topic, body, partition=number, timestamp_ms=at_ms)
+            events += 0 if body == TICK else body.count(b"\n") + 1
         await producer.flush()
+        return Log(events, {number: (await sent).offset for number, sent in last.items()})
     finally:
         await producer.stop()
-    return Log(records, events)

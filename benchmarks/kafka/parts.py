@@ -60,9 +60,16 @@ class Part:
         """Return for how many labels a metric has a value."""
         return len(self._values(name))
 
+    def by_label(self, name: str, label: str) -> dict[str, float]:
+        """Return a metric's value by one of its labels."""
+        return {one.labels[label]: one.value for one in self._samples(name)}
+
     def _values(self, name: str) -> list[float]:
+        return [one.value for one in self._samples(name)]
+
+    def _samples(self, name: str) -> list[Any]:
         families = text_string_to_metric_families(self.get("/metrics").text)
-        return [one.value for each in families for one in each.samples if one.name == name]
+        return [one for each in families for one in each.samples if one.name == name]
 
 
 def needs(*names: str) -> None:

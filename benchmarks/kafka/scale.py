@@ -7,6 +7,11 @@ Each of the two gets what the one gets. What a request to a broker costs, and wh
 once or each second, is shared by fewer events where it sees less: that is the price of a lower
 load, whoever takes the rest. Of ingest, how many events a batch held is told on the way, so that
 one sees whether the loads were alike.
+
+A worker is measured from owning its partitions to having applied the whole of its log: its start
+does not count, and what it costs to wait until the next poll does. The log is made before and sent
+at once, since making it meanwhile would take a core from the workers. Until *all* of it is applied:
+an event costs most when it settles, so one that was only read would look cheap.
 """
 
 import asyncio
@@ -17,7 +22,7 @@ from statistics import median
 
 from benchmarks.kafka.bench import Bench, say
 from benchmarks.kafka.build import NeedsError
-from benchmarks.kafka.fold import until_owned, wait_applied, write
+from benchmarks.kafka.fold import shop, until_owned, wait_applied, write
 from benchmarks.kafka.ingest import load
 from benchmarks.kafka.parts import Part, needs, part
 from benchmarks.kafka.process import FailedError, cpu_seconds
@@ -28,6 +33,7 @@ ASKED = "≤ 1.1 times one's"
 RATE = 150.0
 """Requests of 100 events a second for each process: what two and a busy machine can take."""
 BATCHES = "waymark_log_append_seconds_count"
+GROUPS = "waymark_sessionizer_transaction_seconds_count"
 MOST = 200_000
 """Events of a shop for each worker."""
 SETTLE_SECONDS = 60.0
@@ -90,11 +96,18 @@ def _fold(bench: Bench, count: int, prefix: str) -> float:
         ]
         # The second one's coming moves half of all.
         until_owned(some, bench.partitions, SETTLE_SECONDS)
-        before = _cpu(some)
-        events = min(bench.events, MOST) * count
-        log = asyncio.run(write(bench, prefix, events))
-        wait_applied(some, log.records - bench.partitions)
-        return (_cpu(some) - before) / events
+        records = list(shop(min(bench.events, MOST) * count, bench.partitions))
+        before, groups = _cpu(some), _groups(some)
+        log = asyncio.run(write(bench, prefix, records))
+        spent = wait_applied(some, log)[2] - before
+        held = log.events / (_groups(some) - groups)
+        cost = spent / log.events
+        say(f"{count}: {held:.0f} events a transaction, {cost * 1e6:.1f} CPU-µs an event")
+        return cost
+
+
+def _groups(some: list[Part]) -> float:
+    return sum(each.metric(GROUPS) for each in some)
 
 
 def _batches(some: list[Part]) -> float:
