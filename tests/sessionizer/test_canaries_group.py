@@ -5,6 +5,7 @@ Two workers of one group, in one process; each test names the behaviour.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,10 @@ def worker(settings: Settings, folder: str) -> tuple[Any, Noted]:
 
 def listening() -> set[str]:
     """Return the sockets on which this process waits for connections."""
-    mine = {str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()}
+    mine: set[str] = set()
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # other threads close theirs meanwhile
+            mine.add(str(one.readlink()))
     lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
     rows = [line.split() for line in lines]
     return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in mine}
