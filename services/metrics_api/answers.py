@@ -4,7 +4,6 @@ from typing import Any
 
 from msgspec import Struct
 
-
 NEXT = {"type": ["string", "null"], "description": "cursor of the next page"}
 COMPLETE = {
     "type": ["integer", "null"],

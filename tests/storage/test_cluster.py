@@ -3,15 +3,22 @@
 import re
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
+from schemas.rows import OrderRow
+from schemas.spans import DAY_MS
+from services.common.clickhouse import CLUSTER as CLUSTER_SETTINGS
 from services.common.clickhouse import ClickHouse, open_storage
 from services.common.errors import InvalidError
 from services.loader.cluster import SHARDED, altered, rendered
-from services.loader.migrate import migrations
+from services.loader.migrate import migrate, migrations
+from services.metrics_api.metric_query import MetricQuery
+from services.metrics_api.query import rows
 from services.rollups.facts import FACTS
 
 CLUSTER = "shops"
+NOW = 1_790_000_000_000
 
 
 def all_rendered() -> list[str]:
@@ -71,6 +78,46 @@ def test_the_engine_understands_the_local_tables(storage: ClickHouse) -> None:
         storage.command(alone.replace("replicated_dedup", "non_replicated_dedup"))
     found = storage.query("SELECT name FROM system.tables WHERE database = 'test_cluster'")
     assert len(found) == len(all_rendered()) // 2
+
+
+def orders() -> list[bytes]:
+    """Ann buys at her phone, then near the time asked for at her laptop; Bob once, Cid long ago."""
+    bought = (("phone", "ann", 20), ("laptop", "ann", 1), ("bob", "", 1), ("cid", "", 20))
+    return [
+        msgspec.json.encode(
+            OrderRow(
+                source="shop", visitor_id=visitor, user_id=user, order_id=f"o{n}", event_id=f"e{n}",
+                at_ms=NOW - days * DAY_MS, currency="EUR", value=100, version=1 + n,
+            )
+        )
+        for n, (visitor, user, days) in enumerate(bought)
+    ]  # fmt: skip
+
+
+def test_buyers_are_found_over_tables_that_are_spread(chdb_dsn: str) -> None:
+    """Their orders are picked by one question inside another, of the same spread table.
+
+    One engine has no cluster, but asks a table that two shards have: each row comes twice, and
+    buyers, who are distinct, once.
+    """
+    whole = open_storage(chdb_dsn, database="test_shard")
+    migrate(whole)
+    whole.insert("orders", orders(), "orders")
+    spread = open_storage(chdb_dsn, database="test_spread", settings=CLUSTER_SETTINGS)
+    shards = "remote('127.0.0.1,127.0.0.1', 'test_shard', 'orders')"
+    spread.command(f"CREATE TABLE IF NOT EXISTS orders AS {shards}")
+    assert spread.query("SELECT count() AS n FROM orders FINAL") == [{"n": 2 * len(orders())}]
+    asked = MetricQuery(
+        metric="repeat_purchase_rate",
+        source="shop",
+        from_ms=NOW - 2 * DAY_MS,
+        to_ms=NOW,
+        now_ms=NOW,
+    )
+    (alone,), (together,) = rows(whole, asked), rows(spread, asked)
+    assert (together["k"], together["n"]) == (alone["k"], alone["n"]) == (1, 2)
+    whole.close()
+    spread.close()
 
 
 def test_a_later_column_is_added_to_both() -> None:
