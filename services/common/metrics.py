@@ -208,7 +208,7 @@ SPECS: dict[Name, Spec] = {
     "waymark_stream_behind": Spec(
         "gauge",
         "1 while the log is more than 10 s behind the clock, so that abandonments wait.",
-        "See /v1/pipeline/health; where nothing lags there, clocks of hosts differ.",
+        "See /v1/health/pipeline; where nothing lags there, clocks of hosts differ.",
     ),
     "waymark_stream_clients": Spec(
         "gauge", "Clients that follow the signal stream now.", "None while one should: its token."
