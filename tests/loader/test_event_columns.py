@@ -1,11 +1,16 @@
 """Records of the log as columns: each line is one event, or none, however the record is read."""
 
+from typing import Any
+
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.event import Event
 from services.common.ports import LogRecord
 from services.loader.event_columns import EventRows
-from services.loader.event_rows import FIRST
+from services.loader.event_rows import FIRST, EventRow, row_of
 from tests.support.rows import rows_of_record
 
 APPEND_MS = 1_790_000_000_000
@@ -45,6 +50,37 @@ def test_a_record_gives_the_rows_that_its_lines_give_alone(lines: list[bytes]) -
         for row in stored(rows_of_record(one_by_one([line])))
     ]
     assert together == alone == stored(rows_of_record(one_by_one(lines)))
+
+
+def said(row: bytes) -> dict[str, object]:
+    """Return what a row holds; a column that is left out is empty."""
+    columns = msgspec.json.decode(row, type=dict[str, object])
+    return {
+        name: one for name, one in columns.items() if one not in ("", None, []) and one is not False
+    }
+
+
+WHOLE: dict[str, Any] = {
+    "type": "purchase", "event_id": "e", "source": "shop", "visitor_id": "v", "user_id": "u",
+    "ts_ms": 5, "received_ms": 6, "name": "n", "origin": "server", "path": "/p",
+    "page_kind": "cart", "channel": "email", "element": "#a", "x": 0.5, "y": 0.25,
+    "scroll_depth": 1.0, "cart_id": "c", "order_id": "o", "value": 0, "currency": "EUR",
+    "device": "tv", "browser": "b", "os": "s", "country": "DE", "bot": True, "test": True,
+    "excluded": True, "products": [{"product_id": "p1"}, {"product_id": "p2", "category": "k"}],
+    "survey": {"kind": "nps", "survey_id": "q", "score": 0.0},
+    "perf": {"lcp_ms": 1.0, "inp_ms": 2.0, "cls": 0.5, "ttfb_ms": 3.0, "load_ms": 4.0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("left_out", ["", "products", "survey", "perf", "visitor_id", "value"])
+def test_columns_hold_what_the_row_of_an_import_does(left_out: str) -> None:
+    known = {name: one for name, one in WHOLE.items() if name != left_out}
+    event = msgspec.convert(known, Event)
+    line = msgspec.json.encode(event)
+    (row,) = stored(rows_of_record(LogRecord(1, APPEND_MS, line)))
+    assert said(row) == said(row_of(event, APPEND_MS, 0))
+    if not left_out:
+        assert said(row).keys() == set(EventRow.__struct_fields__), "each column is looked at"
 
 
 def test_a_line_that_is_no_utf_8_where_no_event_has_a_field_is_no_row() -> None:
