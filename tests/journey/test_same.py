@@ -37,6 +37,7 @@ def told(both: Both) -> Both:
     for installation in both.each():
         _until(partial(_taken_back, installation))
         _until(partial(_stored, installation, both, len(both.late)))
+        _until(partial(_loaded, installation))
     return both
 
 
@@ -67,6 +68,12 @@ def _taken_back(of: Installation) -> bool:
     back = of.rows("/v1/signals", source="shop", retracted=True)
     orders = {row["order_id"] for row in of.rows("/v1/orders", source="shop")}
     return len({row["visitor_id"] for row in back}) == 2 and orders >= {"late-1", "late-2"}
+
+
+def _loaded(of: Installation) -> bool:
+    """Tell whether storage has every table's rows: it gets one table after the other."""
+    hops = {hop["name"]: hop["lag"] for hop in of.get("/v1/health/pipeline")["hops"]}
+    return bool(hops["rows"] == hops["events"] == 0)
 
 
 def test_every_row_is_the_same_in_both(told: Both) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from tests.journey.installations import Installation
 from tests.journey.street import Both
@@ -39,6 +40,7 @@ def test_all_but_the_past_goes_on_while_storage_is_away(
         finally:
             clickhouse.start()
     eventually(lambda: stored(made, "undeterred") == set(reader.settled()), WAIT)
-    events = list(made.rows("/v1/events", source="desk", visitor_id="undeterred"))
-    assert len(events) == 2
-    assert made.live("desk", "undeterred")
+    events = partial(made.rows, "/v1/events", source="desk", visitor_id="undeterred")
+    eventually(lambda: len(list(events())) >= 2, WAIT)
+    assert len(list(events())) == 2
+    eventually(lambda: made.live("desk", "undeterred"), WAIT)
