@@ -1,8 +1,10 @@
 """``make run-distributed`` as a user runs it: the printed lines work, and Ctrl-C ends all."""
 
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,19 +12,21 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.kafka.broker import free_ports
+from deploy.distributed.parts import Ports
 from tests.deploy.files import ROOT
 from tests.support.kafka import require_kafka
 from tests.support.process import eventually
 
 START_SECONDS = 240
+WORKERS = 2
+"""As many as are started where nothing else is said."""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_it_prints_works_as_pasted_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
     require_kafka()
-    first, broker = (free_ports(1)[0] % 10_000 + base for base in (20_000, 31_000))
+    first, broker = _free_rows()
     output = tmp_path / "output.txt"
     command = [sys.executable, "-m", "deploy.distributed", "--data", str(tmp_path / "data")]
     ports = ["--first-port", str(first), "--kafka-port", str(broker)]
@@ -45,6 +49,28 @@ def test_what_it_prints_works_as_pasted_and_ctrl_c_ends_everything(tmp_path: Pat
         status = runner.wait(180)
     assert status == 0, output.read_text()
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def _free_rows() -> tuple[int, int]:
+    """Return where the ports of the parts and those of the broker begin, all of them free now."""
+    ports = Ports.first(0, WORKERS)
+    parts = {ports.ingest, ports.metrics_api, ports.loader, ports.clickhouse, *ports.sessionizers}
+    end = max(parts) + 1
+    below_ephemeral = range(20_000, 32_000, end + 2)
+    for first in random.sample(below_ephemeral, len(below_ephemeral)):
+        if all(map(_is_free, (first + one for one in (*parts, end, end + 1)))):
+            return first, first + end
+    raise AssertionError("no row of ports is free")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _children(pid: int) -> list[int]:
