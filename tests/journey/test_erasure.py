@@ -98,7 +98,8 @@ def _forgets(installation: Installation) -> None:
     for row in installation.rows("/v1/events", source="desk"):
         assert not {USER, PHONE, LAPTOP} & {row.get("user_id"), row.get("visitor_id")}
 
-    assert installation.live("desk", OTHER)
+    eventually(lambda: installation.live("desk", OTHER), WAIT)
+    eventually(lambda: _stored(installation, "events", OTHER) >= 3, WAIT)
     assert told(installation, OTHER)["events"] == 3
     # What is stated from now on is of others only.
     installation.post("desk", [now("next-who-stays")])
