@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from schemas.spans import DAY_MS, HOUR_MS
+from schemas.spans import DAY_MS
 from services.common.columns import Columns
 from services.common.errors import InvalidError
 from services.common.ports import Clock, Storage
@@ -73,8 +73,8 @@ class MarkingSink:
         mark(self._storage, table, instants, floors)
 
     def _changed(self, table: str, lines: Sequence[bytes]) -> Instants:
-        # An hour more than needed: the log's clock and this one may differ.
-        sealed_ms = self._clock.now_ms() - LAG[table] + HOUR_MS
+        # Half of the lag more than needed: the log's clock never goes back, this one may, by hours.
+        sealed_ms = self._clock.now_ms() - LAG[table] // 2
         if isinstance(lines, Columns):
             return lines.times_before(sealed_ms)
         rows = _decoded(table, lines)

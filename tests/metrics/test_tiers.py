@@ -47,7 +47,8 @@ class Store:
     def __init__(self, dsn: str) -> None:
         self.storage = open_storage(dsn, database="test_tiers")
         migrate(self.storage)
-        self.sink = MarkingSink(self.storage, ManualClock(NOW))
+        self.clock = ManualClock(NOW)
+        self.sink = MarkingSink(self.storage, self.clock)
 
     def insert(self, table: str, lines: Sequence[bytes], token: str) -> None:
         self.sink.insert(table, lines, token)
@@ -105,6 +106,20 @@ def test_a_late_session_dirties_its_bucket_alone(store: Store, shop: Shop) -> No
     store.agree(VISITS)
     assert store.seal() > 0
     assert store.sealed_share("sessions") == clean
+    store.agree(VISITS)
+
+
+def test_a_clock_set_back_by_hours_leaves_no_sealed_bucket_unmarked(
+    store: Store, shop: Shop
+) -> None:
+    ended = NOW - 27 * HOUR  # sealed an hour ago, by the log's clock
+    row = replace(old(shop), session_id="00000000-0000-0000-0000-0000000000ab", version=9)
+    row = replace(row, started_ms=ended, ended_ms=ended)
+    store.clock.move(-12 * HOUR)
+    store.insert("sessions", [msgspec.json.encode(row)], "set back")
+    store.clock.move(12 * HOUR)
+    store.agree(VISITS)
+    store.seal()
     store.agree(VISITS)
 
 
