@@ -19,8 +19,8 @@ cluster: $(STAMP) ## three of them, on 127.0.0.1:9092 to 9094
 env: ## write .env with random passwords for docker compose, where there is none
 	$(PYTHON) -m deploy.env
 
-run-distributed: $(STAMP) ## every part as its own process on this machine, to try it out
-	$(BIN)/python -m deploy.distributed
+run-distributed: $(STAMP) ## every part as its own process here, to try it out; ARGS="--first-port 8300"
+	$(BIN)/python -m deploy.distributed $(ARGS)
 
 test-compose: ## docker compose up, one event through every part, down again (needs Docker)
 	sh deploy/image/try.sh

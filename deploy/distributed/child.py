@@ -71,6 +71,8 @@ class Child:
                     f"{self.name} does not answer at {self.ready}:\n{self.last_words()}"
                 )
             time.sleep(0.2)
+        if self.ended():  # then somebody else answers there
+            raise EndedError(f"{self.name} ended:\n{self.last_words()}")
 
     def ended(self) -> bool:
         """Tell whether it has ended by itself."""

@@ -1,5 +1,6 @@
 """The runner of ``make run-distributed`` over small processes: start, start again, end by id."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,11 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from deploy.distributed.banner import commands_settings
 from deploy.distributed.child import Child, EndedError
+from deploy.distributed.kafka import Kafka
 from deploy.distributed.parts import Keys, Ports, parts
-from deploy.distributed.runner import Runner
+from deploy.distributed.runner import TRIES, Runner
+from deploy.distributed.taken import is_free, refuse_taken
+from deploy.kafka.broker import free_ports
 from services.common.settings import load
+from services.common.topics import ensure_topics
 from tests.deploy.files import PORTS
+from tests.support.kafka import require_kafka, settings_for
 from tests.support.process import eventually
 
 SERVES = """
@@ -33,6 +40,20 @@ def child(folder: Path, code: str = SERVES) -> Child:
         port = probe.getsockname()[1]
     command = [sys.executable, "-c", code, str(port)]
     return Child("small", command, {}, folder / "small.log", f"http://127.0.0.1:{port}/")
+
+
+def kept(runner: Runner) -> tuple[threading.Thread, list[str]]:
+    """Keep in a thread, whose end is that of a part that ends again and again: then it is told."""
+    said: list[str] = []
+
+    def keep() -> None:
+        with pytest.raises(EndedError) as error:
+            runner.keep()
+        said.append(str(error.value))
+
+    keeping = threading.Thread(target=keep, daemon=True)
+    keeping.start()
+    return keeping, said
 
 
 def alive(pid: int) -> bool:
@@ -57,16 +78,7 @@ def test_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
     runner, one = Runner(), child(tmp_path)
     runner.start([one])
     before = one.pid
-    # keep() returns only by an error: one that ends again and again gives the end of this test.
-    said: list[str] = []
-
-    def keep() -> None:
-        with pytest.raises(EndedError) as error:
-            runner.keep()
-        said.append(str(error.value))
-
-    keeping = threading.Thread(target=keep)
-    keeping.start()
+    keeping, said = kept(runner)
     os.kill(before, signal.SIGKILL)
     eventually(lambda: one.pid != before and not one.ended(), 60)
     while keeping.is_alive():
@@ -75,6 +87,66 @@ def test_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
         keeping.join(0.1)
     runner.end()
     assert "ends again and again" in said[0]
+
+
+def test_a_killed_broker_is_started_again_with_all_it_had(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    require_kafka()
+    runner, broker = Runner(), Kafka(tmp_path, pair())
+    settings = settings_for(broker.address)
+    try:
+        runner.start([broker])
+        asyncio.run(ensure_topics(settings, ["events"]))
+        before = broker.pid
+        keeping, _ = kept(runner)
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: broker.pid != before, 60)
+        broker.wait_ready()
+        assert not alive(before), "it is reaped"
+        asyncio.run(ensure_topics(settings, ["events"]))
+        assert "kafka ended and is started again" in capfd.readouterr().out
+        broker.started *= TRIES  # so that its next end is the last
+        os.kill(broker.pid, signal.SIGKILL)
+        keeping.join()
+    finally:
+        runner.end()
+
+
+def pair() -> int:
+    """Return a free port with a free one after it."""
+    found = iter(lambda: free_ports(1)[0], 0)
+    return next(port for port in found if is_free(port + 1))
+
+
+@pytest.mark.parametrize("part", ["ingest", "sessionizers", "kafka"])
+def test_a_port_that_is_taken_is_refused_with_the_option_that_moves_it(part: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        mine = taken if part == "ingest" else free_ports(1)[0]
+        nowhere = Ports(mine, 0, (0, taken) if part == "sessionizers" else (), 0, 0)
+        option = "--kafka-port" if part == "kafka" else "--first-port"
+        with pytest.raises(EndedError, match=f"port {taken} .* by {part}") as refused:
+            refuse_taken(nowhere, taken - 1 if part == "kafka" else 0)
+    assert f'make run-distributed ARGS="{option} ' in str(refused.value)
+    refuse_taken(nowhere, 0)
+
+
+def test_the_settings_of_a_command_are_all_there_but_for_what_is_secret() -> None:
+    environ = {
+        "WAYMARK_KAFKA_PREFIX": "shop",
+        "WAYMARK_KAFKA_PASSWORD": "s3cr3t",
+        "WAYMARK_CLICKHOUSE": "https://waymark:s3cr3t@store:8443/waymark",
+        "WAYMARK_LOG_LEVEL": "debug",
+        "HOME": "/home/me",
+    }
+    shared = {"WAYMARK_KAFKA": "kafka:9092", "WAYMARK_CLICKHOUSE": environ["WAYMARK_CLICKHOUSE"]}
+    assert commands_settings(shared, environ) == (
+        "WAYMARK_KAFKA_PREFIX=shop WAYMARK_KAFKA_PASSWORD='***' "
+        "WAYMARK_CLICKHOUSE='https://waymark:***@store:8443/waymark' WAYMARK_KAFKA=kafka:9092"
+    )
 
 
 def test_one_that_ends_at_once_tells_its_last_words(tmp_path: Path) -> None:
