@@ -17,6 +17,12 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text("utf-8"))
 
 
+def environment(path: Path) -> dict[str, str]:
+    """Return the settings of a file of NAME=value lines; what is commented out is not one."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if line and line[0] != "#"]
+    return dict(line.split("=", 1) for line in lines)
+
+
 def services() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = load(COMPOSE)["services"]
     return found
