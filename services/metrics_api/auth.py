@@ -63,6 +63,11 @@ def sign_out(response: Response) -> None:
 def _known(parts: Parts, token: str) -> Access:
     known = parts.catalog.reads(token)
     if known is None:
+        if parts.catalog.grant(token) is not None:  # its holder learns nothing by being told so
+            raise _refused(
+                "this is a write key; reading needs a read token "
+                "(`waymark keys create --kind read`)"
+            )
         raise _refused("this read token is not known; `waymark keys ls` shows those that are")
     return Access(known.source)
 

@@ -31,6 +31,16 @@ async def test_a_wrong_token_is_told_also_where_reads_are_open(world: World) -> 
     assert "not-a-token" not in answer.text
 
 
+async def test_a_write_key_is_called_what_it_is(world: World) -> None:
+    _, secret = world.catalog.create_key("shop")
+    async with world.client(secret) as client:
+        answer = await client.get("/v1/sessions")
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert answer.json()["message"] == (
+        "this is a write key; reading needs a read token (`waymark keys create --kind read`)"
+    )
+
+
 async def test_another_scheme_than_bearer_is_refused(world: World) -> None:
     async with world.client() as client:
         answer = await client.get("/v1/sessions", headers={"Authorization": "Digest x"})
