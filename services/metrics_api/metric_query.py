@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from schemas.event import EventType, Origin, PageKind
+from schemas.money import exponents
 from schemas.rows import STAGES, Friction, SignalKind
 from services.common.errors import invalid
 from services.loader.pace import ARRIVES_MS
@@ -69,11 +70,17 @@ class MetricQuery(Struct, frozen=True, kw_only=True):
 
 
 def parse_filter(text: str) -> Filter:
-    """Read ``channel:email`` or ``device:!mobile``; raises ``InvalidError`` without a colon."""
+    """Read ``channel:email`` or ``device:!mobile``; stages and currencies are taken in any case.
+
+    Raises ``InvalidError`` without a colon.
+    """
     name, colon, value = text.partition(":")
     if not colon or not name:
         raise invalid("filter", text, "is not DIMENSION:VALUE or DIMENSION:!VALUE")
-    value = value.lower() if name == "stage" else value
+    if name == "stage":
+        value = value.lower()
+    elif name == "currency":
+        value = value.upper()
     return Filter(name, value.removeprefix("!"), value.startswith("!"))
 
 
@@ -95,9 +102,11 @@ def metric_of(query: MetricQuery) -> Metric:
 
 def _check_value(metric: Metric, asked: Filter) -> None:
     """Refuse a value that nothing can have; an empty one asks for what has none."""
+    given = f"{asked.dimension}:{asked.value}"
+    if asked.dimension == "currency" and asked.value and asked.value not in exponents():
+        raise invalid("filter", given, "is no currency code of ISO 4217 such as EUR")
     known = CLOSED.get(asked.dimension, ())
     if metric.kind == "now" and asked.dimension == "stage":
         known += (UNSTAGED,)
     if known and asked.value and asked.value not in known:
-        given = f"{asked.dimension}:{asked.value}"
         raise invalid("filter", given, f"{asked.dimension} is none of {', '.join(known)}")

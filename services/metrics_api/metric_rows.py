@@ -26,7 +26,7 @@ def grid(
     """
     groups = sorted({group for _, group in measured})
     if not groups and not query.group_by:
-        groups = [tuple(query.currency if name == "currency" else "" for name in names)]
+        groups = [tuple(_currency(query) if name == "currency" else "" for name in names)]
     if len(groups) * len(found) > MAX_ROWS:
         raise invalid(
             "group_by",
@@ -93,6 +93,12 @@ def major(minor: float, currency: str) -> float:
     """Return minor units as a number of major ones, rounded to a hundredth of a minor unit."""
     exponent = exponents().get(currency, 2)
     return round(float(minor) / 10.0**exponent, exponent + 2)
+
+
+def _currency(query: MetricQuery) -> str:
+    """Return whose money an answer without data is: the one asked for, else the source's."""
+    named = (one for one in query.filters if one.dimension == "currency" and not one.negated)
+    return next((one.value for one in named), query.currency)
 
 
 def _number(measured: dict[str, Any], name: str) -> int:

@@ -87,6 +87,15 @@ def test_filters_read_a_value_or_its_negation() -> None:
     assert parse_filter("stage:!INTENT") == Filter("stage", "intent", negated=True)
 
 
+def test_a_currency_is_taken_in_any_case_and_what_is_none_is_refused() -> None:
+    assert parse_filter("currency:usd") == Filter("currency", "USD")
+    assert parse_filter("currency:!usd") == Filter("currency", "USD", negated=True)
+    metric_of(ask("revenue", filters=(parse_filter("currency:usd"),)))
+    for text in ("currency:dollars", "currency:!us", "currency:ZZZ"):
+        with pytest.raises(InvalidError, match=r"^filter = 'currency:\w+': is no currency code"):
+            metric_of(ask("revenue", filters=(parse_filter(text),)))
+
+
 @pytest.mark.parametrize("text", ["channel", ":x", ""])
 def test_a_filter_without_dimension_or_value_is_refused(text: str) -> None:
     with pytest.raises(InvalidError, match="DIMENSION"):
@@ -175,6 +184,8 @@ def test_money_without_data_is_zero_in_the_currency_of_the_source() -> None:
     found = [Bucket(0, HOUR, 0, HOUR)]
     query = ask("revenue", currency="JPY")
     assert [group for _, group, _ in grid(query, found, ("currency",), {})] == [("JPY",)]
+    asked = ask("revenue", currency="JPY", filters=(parse_filter("currency:usd"),))
+    assert [group for _, group, _ in grid(asked, found, ("currency",), {})] == [("USD",)]
 
 
 def test_more_rows_than_an_answer_may_hold_are_refused() -> None:
