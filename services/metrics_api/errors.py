@@ -93,16 +93,17 @@ def _unknown(name: str, value: object) -> ApiError:
     return ApiError(400, "invalid_parameter", message)
 
 
-def not_found(what: str, name: str, sources: Sequence[str] = ()) -> ApiError:
+def not_found(what: str, name: str, sources: Sequence[str] = (), *, hint: str = "") -> ApiError:
     """Return the refusal for something that is not there, or not for this caller: both alike.
 
     ``sources`` are those in which it was looked for; of many the first few are named.
+    ``hint`` goes on to say where to look.
     """
     named = [repr(source) for source in sources[:MOST_NAMED]]
     if len(sources) > MOST_NAMED:
         named.append(f"{len(sources) - MOST_NAMED} more")
     where = f" in source {' or '.join(named)}" if named else ""
-    return ApiError(404, "not_found", f"no {what} {name[:200]!r}{where}")
+    return ApiError(404, "not_found", f"no {what} {name[:200]!r}{where}{hint}")
 
 
 def install(app: FastAPI) -> None:

@@ -37,7 +37,9 @@ class MetricParameters(BaseModel):
         default=None, alias="from", description=f"start, included, default now-24h: {FORMS}"
     )
     to: str | None = Field(default=None, description=f"end, not included, default now: {FORMS}")
-    step: str = Field("", description="width of a bucket: 15m, 1h, 1d, 1w; none for one row")
+    step: str = Field(
+        "", description="width of a bucket: 15m, 1h, 1d, 1w, 1mo, 1y; none for one row"
+    )
     tz: str | None = Field(default=None, description="IANA zone; default the source's")
     source: str | None = Field(default=None, description="needed where there is more than one")
     group_by: Annotated[
@@ -76,7 +78,7 @@ async def one_metric(
     """Answer one metric as flat rows; a rate carries `k` and `n`, null where `n` is 0."""
     metric = METRICS.get(name)
     if metric is None:
-        raise not_found("metric", name)
+        raise not_found("metric", name, hint="; GET /v1/metrics lists them")
     if metric.kind == "now":
         _only_now(name, asked)
     query = await _question(name, asked, await scope.one(parts, access, asked.source), parts)

@@ -20,7 +20,8 @@ every accepted event, so after a `429`, a `503` or no answer the whole body is s
 parts are processes of their own, ingest's address takes it."""
 
 REFUSED = {
-    "400": "`invalid_body`: the body is no JSON, or a parameter is not known",
+    "400": "`invalid_body`: the body is no JSON; `invalid_parameter`: a parameter is not known or "
+    "not true or false",
     "401": "`unauthorized`: no write key, or one that is unknown or revoked",
     "413": "`too_large`: more bytes or events than one request may hold",
     "415": "`unsupported_media_type`: not JSON or NDJSON, or an encoding that is not known",

@@ -10,7 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from services.common.errors import InvalidError, OverloadedError, UnavailableError, invalid
+from services.common.errors import OverloadedError, UnavailableError, invalid
 from services.common.kafka import client_options
 from services.common.ports import Told
 from services.common.settings import Settings
@@ -112,7 +112,7 @@ class TopicSignals:
         if after:
             offsets = offsets_of(after, len(self._partitions))
             for one, at in zip(self._partitions, offsets, strict=True):
-                _check(at, first[one], end[one])
+                _check(after, at, first[one], end[one])
         elif since_ms is not None:
             found = await consumer.offsets_for_times(dict.fromkeys(self._partitions, since_ms))
             places = {one: at.offset for one, at in found.items() if at is not None}
@@ -125,15 +125,11 @@ class TopicSignals:
         return offsets
 
 
-def _check(at: int, first: int, end: int) -> None:
+def _check(place: str, at: int, first: int, end: int) -> None:
     """Refuse a place whose signals are gone, or that is of topics made before these."""
+    again = "read /v1/signals?from=… up to now, then follow without it"
     if at < first:
-        raise InvalidError(
-            "Last-Event-ID is older than what Kafka keeps (WAYMARK_KAFKA_KEEP_HOURS): read "
-            "/v1/signals?from=… up to now, then follow without it"
-        )
+        why = f"is older than what Kafka keeps (WAYMARK_KAFKA_KEEP_HOURS): {again}"
+        raise invalid("Last-Event-ID", place, why)
     if at > end:
-        raise InvalidError(
-            "Last-Event-ID is of topics that are no more: read /v1/signals?from=… up to now, "
-            "then follow without it"
-        )
+        raise invalid("Last-Event-ID", place, f"is of topics that are no more: {again}")

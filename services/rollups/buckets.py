@@ -72,14 +72,14 @@ def zone(name: str) -> ZoneInfo:
 
 
 def parse_step(text: str) -> Step:
-    """Read ``15m``, ``1h``, ``day``, ``2w``, ``1mo`` or a number of seconds.
+    """Read ``30s``, ``15m``, ``1h``, ``day``, ``2w``, ``1mo``, ``1y`` or a number of seconds.
 
     Raises ``InvalidError`` for others, for one that is nothing or longer than ``MAX_DAYS``, and
     where a step within a day does not divide 24 hours.
     """
     found = _STEP.fullmatch(f"{text}s" if text.isdecimal() else text.strip().lower())
     if not found:
-        raise invalid("step", text, "is none of 15m, 1h, 1d, 1w, 1mo or seconds")
+        raise invalid("step", text, "is none of 30s, 15m, 1h, 1d, 1w, 1mo, 1y or seconds")
     unit, one = _UNITS[found[2]]
     size = int(found[1] or 1) * one
     if size == 0:

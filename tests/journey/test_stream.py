@@ -217,4 +217,5 @@ def test_an_id_older_than_kafka_keeps_and_one_of_other_topics_are_answered_clear
         assert reader.status_code == 400
         assert message in reader.json()["message"]
         assert "/v1/signals?from=" in reader.json()["message"]
+        assert f"Last-Event-ID = '{place_text(offsets)}'" in reader.json()["message"]
     assert offsets_of(place_text(begin), 4) == begin

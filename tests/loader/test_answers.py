@@ -126,8 +126,11 @@ async def test_the_stream_serves_signals_with_ids_to_resume_from(settings: Setti
                 seen.append(msgspec.json.decode(line.removeprefix("data: ")))
             elif line.startswith("id: "):
                 ids.append(line.removeprefix("id: "))
+        ahead = place_text([1 << 40] * settings.kafka_partitions)
+        gone = await client.get("/v1/signals/stream", headers={"Last-Event-ID": ahead})
         wrong = await client.get("/v1/signals/stream", headers={"Last-Event-ID": "nonsense"})
     assert {one["signal_id"] for one in seen} <= {one.signal_id for one in mine}
     assert all(one["settled"] for one in seen)
     assert len(offsets_of(ids[-1], settings.kafka_partitions)) == settings.kafka_partitions
-    assert wrong.status_code == 400
+    assert (gone.status_code, wrong.status_code) == (400, 400)
+    assert gone.json()["message"].startswith(f"Last-Event-ID = '{ahead}': is of topics that are no")

@@ -190,6 +190,11 @@ async def test_no_read_takes_a_parameter_that_it_does_not_know(client: httpx.Asy
         }
 
 
+async def test_a_metric_that_is_none_is_told_where_they_are(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/metrics/happiness")
+    assert answer.json()["message"] == "no metric 'happiness'; GET /v1/metrics lists them"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
