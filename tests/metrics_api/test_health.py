@@ -81,6 +81,13 @@ async def test_the_page_loads_nothing_from_elsewhere(client: httpx.AsyncClient) 
         )
 
 
+async def test_a_cart_that_nobody_priced_is_shown_without_a_sum(client: httpx.AsyncClient) -> None:
+    script = (await client.get("/page/page.js")).text
+    (unpriced,) = re.findall(r"const unpriced = (.+);", script)
+    assert "signal.lines.every((line) => line.price == null)" in unpriced
+    assert 'unpriced ? "value unknown" : signal.value && money(' in script
+
+
 def test_the_page_stays_small() -> None:
     folder = resources.files("services.metrics_api").joinpath("page")
     lines = sum(part.read_text().count("\n") for part in folder.iterdir())

@@ -148,7 +148,8 @@ function signalLine(signal, fresh) {
   line.classList.toggle("fresh-one", fresh);
   const text = element("span", NAMES[signal.kind] || signal.kind);
   const stage = signal.kind === "stage_entered" ? signal.stage : "";
-  const about = [stage, signal.value && money(signal.value, signal.currency), signal.lines?.[0]?.name, signal.details?.path, signal.retracted && "taken back"];
+  const unpriced = Number(signal.value) === 0 && signal.lines?.length && signal.lines.every((line) => line.price == null);
+  const about = [stage, unpriced ? "value unknown" : signal.value && money(signal.value, signal.currency), signal.lines?.[0]?.name, signal.details?.path, signal.retracted && "taken back"];
   for (const part of about.filter(Boolean)) {
     text.append(element("em", " · "));
     text.append(Object.assign(element("bdi", part), { className: "about" }));
