@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import say
-from services.cli.options import Data, Json
+from services.cli.options import Data, Json, check_file
 from services.cli.remote import call
 from services.common.errors import InvalidError
 
@@ -37,8 +37,8 @@ def sources_set(
 
     Example: waymark sources set shop --timezone Europe/Madrid --currency EUR --host shop.example
     """
-    if policy is not None and not policy.is_file():
-        raise InvalidError(f"policy file {policy} does not exist")
+    if policy is not None:
+        check_file("policy file", policy, pipe=True)
     row = call(
         "sources.set",
         data,

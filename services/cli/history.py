@@ -8,9 +8,18 @@ import tomli_w
 import typer
 
 from services.cli import say
-from services.cli.options import Data, Files, Format, From, Json, Source, To, time_ms
+from services.cli.options import (
+    Data,
+    Files,
+    Format,
+    From,
+    Json,
+    Source,
+    To,
+    check_file,
+    time_ms,
+)
 from services.cli.remote import call, settings_of
-from services.common.errors import InvalidError
 from services.common.policy_file import parse_policy, policy_of, read_policy
 from services.formats.registry import format_named
 
@@ -43,8 +52,7 @@ def import_(
 
 
 def _import(file: Path, form: str, source: str | None, data: str | None) -> dict[str, Any]:
-    if not file.is_file():
-        raise InvalidError(f"file {file} does not exist")
+    check_file("file", file)
     result: dict[str, Any] = call(
         "import", data, file=str(file.resolve()), format=form, source=source
     )
@@ -59,8 +67,6 @@ def _tell_import(file: Path, result: dict[str, Any]) -> None:
         if name != "event_flags"
     )
     say.out(f"{file}: {result['events']} events into source {result['source']}; wrote {rows}")
-    if result["note"]:
-        say.err(f"{file}: {result['note']}")
     for one in result["named"]:
         at = f" {one['field']}:" if one["field"] else ""
         say.err(f"{file}, line {one['line']}:{at} {one['message']}")
@@ -68,6 +74,8 @@ def _tell_import(file: Path, result: dict[str, Any]) -> None:
         more = result["rejected"] - len(result["named"])
         rest = f", {more} of them not named" if more else ""
         say.err(f"{file}: {result['rejected']} rejected{rest}")
+    if result["note"]:
+        say.err(f"{file}: {result['note']}")
 
 
 def rebuild(
@@ -162,8 +170,7 @@ def policy_try(
 
 def _checked(file: Path) -> str:
     """Return a policy file's text, read once (it may be a pipe); refuse it where it is wrong."""
-    if not file.exists():
-        raise InvalidError(f"policy file {file} does not exist")
+    check_file("policy file", file, pipe=True)
     text = file.read_text("utf-8")
     parse_policy(text, str(file))
     return text

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from services.common.errors import InvalidError
 from services.common.times import parse
 from services.formats.registry import FORMATS
 
@@ -20,6 +21,16 @@ Source = Annotated[
 ]
 From = Annotated[str | None, typer.Option("--from", help="RFC 3339, epoch, or now-6h.")]
 To = Annotated[str | None, typer.Option("--to", help="RFC 3339, epoch, or now-6h.")]
+
+
+def check_file(what: str, path: Path, *, pipe: bool = False) -> None:
+    """Refuse a path on which there is no file to read, nor a pipe where that will do."""
+    if path.is_dir():
+        raise InvalidError(f"{what} {path} is a folder: name a file in it")
+    if not path.exists():
+        raise InvalidError(f"{what} {path} does not exist")
+    if not (pipe or path.is_file()):
+        raise InvalidError(f"{what} {path} is no file: save what comes from there in one")
 
 
 def time_ms(option: str, text: str | None) -> int | None:

@@ -9,14 +9,12 @@ import httpx
 import typer
 
 from services.cli import say
-from services.cli.options import Files, Format, Json
+from services.cli.options import Files, Format, Json, check_file
 from services.cli.send import PATIENCE_S, Rejected, Sender
 from services.cli.shift import shift_ms, shifted
-from services.common.errors import InvalidError, RetryableError, UnavailableError
-from services.formats.files import read_lines
+from services.common.errors import RetryableError, UnavailableError
 from services.formats.items import Read
-from services.formats.numbering import numbered
-from services.formats.registry import format_named
+from services.formats.reading import hint, read_file
 
 REJECTED = 1
 TIMEOUT_S = 30.0
@@ -58,17 +56,24 @@ def replay(
     else:
         say.out(f"{accepted} accepted, {len(rejected)} rejected")
     if rejected:
+        for file in () if accepted else files:
+            _tell_hint(file, form)
         raise typer.Exit(REJECTED)
+
+
+def _tell_hint(file: Path, form: str) -> None:
+    found = hint(file, form)
+    if found:
+        say.err(f"{file}: {found}")
 
 
 def _shift(files: list[Path], form: str) -> int:
     now_ms = time.time_ns() // 1_000_000
-    return min(shift_ms(format_named(form)(read_lines(file)), now_ms) for file in files)
+    return min(shift_ms(read_file(file, form), now_ms) for file in files)
 
 
 def _send(sender: Sender, file: Path, form: str, by_ms: int, from_line: int) -> list[Rejected]:
-    if not file.is_file():
-        raise InvalidError(f"file {file} does not exist")
+    check_file("file", file)
     rejected: list[Rejected] = []
     with say.progress() as report:
         size, label = file.stat().st_size, f"sending {file.name}"
@@ -85,7 +90,6 @@ def _send(sender: Sender, file: Path, form: str, by_ms: int, from_line: int) -> 
 
 
 def _items(file: Path, form: str, by_ms: int, from_line: int, seen: Callable[[int], None]) -> Read:
-    """Read, number and shift; lines before ``from_line`` only count for the numbers."""
-    read = numbered(format_named(form)(read_lines(file, seen)))
-    later = (one for one in read if one.line >= from_line)
+    """Read and shift; lines before ``from_line`` only count for the numbers."""
+    later = (one for one in read_file(file, form, seen) if one.line >= from_line)
     return shifted(later, by_ms) if by_ms else later

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
+from services.common.errors import InvalidError
+
 Line = tuple[int, bytes]
 """A line's number in its file, from 1, and its bytes without the line end."""
 
@@ -22,6 +24,10 @@ class BadLine(Struct, frozen=True, gc=False):
     field: str
     message: str
     original: bytes
+
+
+class OtherFormatError(InvalidError):
+    """The file's beginning shows that no line of it can be read; nothing was."""
 
 
 Read = Iterator[Item | BadLine]

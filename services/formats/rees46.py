@@ -1,4 +1,6 @@
-"""REES46 "eCommerce behavior data" CSV: one event a row, nine columns with a header.
+"""REES46 "eCommerce behavior data" CSV: one event a row, nine columns named by a header.
+
+The header says where a column stands; columns beyond the nine are left out.
 
 ``user_id`` is the visitor (the data set's shoppers are anonymous); ``user_session`` is not a
 30-minute rule and stays a property. A purchase row is one order without an order id. The file names
@@ -6,9 +8,13 @@ no currency: the source's counts.
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 
-from services.formats.items import BadLine, Item, Line, Read
+from msgspec import Struct
+
+from schemas.refusal import shown
+from services.formats.items import BadLine, Item, Line, OtherFormatError, Read
 
 COLUMNS = (
     "event_time",
@@ -29,23 +35,51 @@ TYPES = {
 }
 
 
+class Header(Struct, frozen=True):
+    """How many cells a row has, and those of ``COLUMNS`` among them."""
+
+    width: int
+    pick: Callable[[list[str]], tuple[str, ...]]
+
+
 def read(lines: Iterable[Line]) -> Read:
-    """Yield an item a row; a row with other than nine columns or an unknown type is rejected."""
+    """Yield an item a row; a row of another width than the header or an unknown type is rejected.
+
+    Raises ``OtherFormatError`` where the header lacks a column or has it twice: what stands where
+    is never guessed.
+    """
+    header = None
     for number, raw in lines:
-        if number == 1 and raw.startswith(b"event_time,"):
+        if not raw:
             continue
-        if raw:
-            yield _row(number, raw)
+        if header is None:
+            header = _header(raw)
+        else:
+            yield _row(number, raw, header)
 
 
-def _row(number: int, raw: bytes) -> Item | BadLine:
+def _header(raw: bytes) -> Header:
     try:
-        row = next(csv.reader([raw.decode("utf-8")]))
+        names = [name.strip() for name in next(csv.reader([raw.decode()]))]
+    except (UnicodeDecodeError, csv.Error, StopIteration) as error:
+        raise OtherFormatError(f"the header is no CSV row of UTF-8 text: {error}") from error
+    unclear = [name for name in COLUMNS if names.count(name) != 1]
+    if unclear:
+        raise OtherFormatError(
+            "rees46 has a header that names each column once; missing or twice: "
+            f"{', '.join(unclear)}; found: {shown(', '.join(names))}"
+        )
+    return Header(len(names), itemgetter(*map(names.index, COLUMNS)))
+
+
+def _row(number: int, raw: bytes, header: Header) -> Item | BadLine:
+    try:
+        row = next(csv.reader([raw.decode()]))
     except (UnicodeDecodeError, csv.Error, StopIteration) as error:
         return BadLine(number, "", f"not a CSV row of UTF-8 text: {error}", raw)
-    if len(row) != len(COLUMNS):
-        return BadLine(number, "", f"{len(row)} columns of {len(COLUMNS)}", raw)
-    values = dict(zip(COLUMNS, row, strict=True))
+    if len(row) != header.width:
+        return BadLine(number, "", f"{len(row)} columns of {header.width}", raw)
+    values = dict(zip(COLUMNS, header.pick(row), strict=False))
     kind = TYPES.get(values["event_type"])
     if kind is None:
         known = ", ".join(TYPES)

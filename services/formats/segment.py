@@ -68,6 +68,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Field here to the properties that may carry it; the first present wins."""
 
+CALLS = frozenset({"track", "identify", "page", "screen", "group", "alias"})
+"""The calls of the spec; another ``type`` is none of Segment's, and its fields would be lost."""
+
 PRODUCT = ("product_id", "name", "category", "price", "quantity", "url", "image_url")
 PAGE = ("url", "path", "referrer", "title")
 CAMPAIGN = {"source": "source", "medium": "medium", "name": "campaign", "term": "term"}
@@ -101,6 +104,10 @@ def _item(number: int, call: object, raw: bytes) -> Item | BadLine:
     missing = _missing(call)
     if missing:
         return BadLine(number, missing, f"{missing} is missing", raw)
+    kind = _first(call, "type", "action")
+    if kind not in CALLS:
+        message = f"type = {kind!r} is none of {', '.join(sorted(CALLS))}"
+        return BadLine(number, "type", message, raw)
     return Item(number, to_item(call))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import InvalidError
-from services.formats.files import read_lines
-from services.formats.items import BadLine, Item
+from services.formats.files import CutError, read_lines
+from services.formats.items import BadLine, Item, OtherFormatError
 from services.formats.registry import FORMATS, format_named
 
 if sys.version_info >= (3, 14):
@@ -18,6 +18,10 @@ else:
     from backports import zstd
 
 TEXT = b"\xef\xbb\xbfone\r\ntwo\n\nfour"
+HEADER = (
+    b"event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session"
+)
+ROW = b"2019-10-01 00:02:14 UTC,purchase,1004856,205301355,electronics.phone,lg,130.76,5438,aa"
 LINES = [(1, b"one"), (2, b"two"), (3, b""), (4, b"four")]
 
 
@@ -34,8 +38,17 @@ def test_a_file_cut_inside_its_compression_is_named_with_its_last_whole_line(
 ) -> None:
     whole = gzip.compress(b"".join(b"line %d\n" % n for n in range(20_000)))
     (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InvalidError, match=r"cut\.gz, after line \d{3,}: "):
+    with pytest.raises(CutError, match=r"cut\.gz, line \d{3,}: the file ends inside"):
         list(read_lines(tmp_path / "cut.gz"))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.gz", "gzip"), ("a.zst", "zstd")])
+def test_a_file_that_is_not_compressed_as_its_name_says_is_told_so(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    (tmp_path / name).write_bytes(TEXT)
+    with pytest.raises(InvalidError, match=rf"{name} is no {kind} file: rename it without \."):
+        list(read_lines(tmp_path / name))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -57,8 +70,7 @@ def test_rees46_gives_every_row_and_rejects_the_cut_last_one(test_data: Path) ->
 
 
 def test_a_rees46_purchase_is_an_order_with_its_price_as_value() -> None:
-    row = b"2019-10-01 00:02:14 UTC,purchase,1004856,205301355,electronics.phone,lg,130.76,5438,aa"
-    (item,) = FORMATS["rees46"]([(2, row)])
+    (item,) = FORMATS["rees46"]([(1, HEADER), (2, ROW)])
     assert isinstance(item, Item)
     assert item.item == {
         "type": "purchase",
@@ -68,6 +80,31 @@ def test_a_rees46_purchase_is_an_order_with_its_price_as_value() -> None:
         "properties": {"brand": "lg", "category_id": "205301355", "user_session": "aa"},
         "value": "130.76",
     }
+
+
+def test_a_rees46_row_is_read_by_the_names_of_its_columns() -> None:
+    moved = [
+        b",".join(reversed([*row.split(b","), extra]))
+        for row, extra in ((HEADER, b"city"), (ROW, b"Pune"))
+    ]
+    (item,) = FORMATS["rees46"]([(1, b""), (2, moved[0]), (3, moved[1])])
+    (as_published,) = FORMATS["rees46"]([(1, HEADER), (3, ROW)])
+    assert item == as_published
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (HEADER.replace(b"event_time", b"time"), "missing or twice: event_time; found: 'time, ev"),
+        (HEADER.replace(b"brand", b"price"), "missing or twice: brand, price; found: "),
+        (ROW, "missing or twice: event_time, event_type, product_id, "),
+        (b"\xff", "no CSV row of UTF-8 text"),
+    ],
+)
+def test_a_rees46_file_without_its_header_is_refused(header: bytes, said: str) -> None:
+    with pytest.raises(OtherFormatError) as refusal:
+        list(FORMATS["rees46"]([(1, header), (2, ROW)]))
+    assert said in str(refusal.value)
 
 
 def test_otto_gives_every_event_of_every_history(test_data: Path) -> None:
@@ -88,7 +125,8 @@ def test_otto_gives_every_event_of_every_history(test_data: Path) -> None:
     ],
 )
 def test_a_line_that_cannot_be_read_says_why(form: str, line: bytes, said: str) -> None:
-    (bad,) = FORMATS[form]([(2, line)])
+    header = [(1, HEADER)] if form == "rees46" else []
+    (bad,) = FORMATS[form]([*header, (2, line)])
     assert isinstance(bad, BadLine)
     assert said in bad.message
     assert bad.original == line

@@ -110,6 +110,12 @@ def test_a_call_that_lacks_a_required_field_names_it(gone: str) -> None:
     assert (bad.line, bad.field, bad.message) == (9, gone, f"{gone} is missing")
 
 
+def test_what_is_none_of_the_calls_is_rejected() -> None:
+    (bad,) = read([(9, msgspec.json.encode({"type": "product_view", "userId": "u-1"} | DONE))])
+    assert isinstance(bad, BadLine)
+    assert (bad.field, "'product_view' is none of alias, group" in bad.message) == ("type", True)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_the_documented_examples_once_completed_are_all_understood(
     name: str, test_data: Path

@@ -16,8 +16,7 @@ from services.common.catalog_rows import Source
 from services.common.errors import InvalidError
 from services.common.policy_file import parse_policy
 from services.common.sites import site_of
-from services.formats.files import read_lines
-from services.formats.numbering import numbered
+from services.formats.reading import hint, read_file
 from services.formats.registry import format_named
 from services.history import queries
 from services.history.installation import Installation
@@ -58,13 +57,13 @@ def _imported(
         context.progress(done, of, what)
 
     path = Path(required(args, "file", str))
-    read = format_named(optional(args, "format", str) or "waymark")
+    form = optional(args, "format", str) or "waymark"
+    format_named(form)
     keep_ms = context.settings.events_keep_days * DAY_MS
     report = Report(kept_from_ms=context.clock.now_ms() - keep_ms)
     size = path.stat().st_size if path.exists() else None
-    lines = read_lines(path, lambda done: progress(done, size, f"reading {path.name}"))
     store(
-        numbered(read(lines)),
+        read_file(path, form, lambda done: progress(done, size, f"reading {path.name}")),
         history_context(context, source),
         partial(write_rows, context),
         report,
@@ -74,6 +73,8 @@ def _imported(
         context.storage, task, partial(write_rows, context), report.addresses, progress
     )
     note = _soon_forgotten(context, report)
+    if report.rejected and not report.events:
+        note = hint(path, form)
     return Imported(source.name, report.events, report.rejected, report.named, rebuilt, note)
 
 
