@@ -18,11 +18,11 @@ from services.common.catalog_topic import open_catalog
 from services.common.clickhouse import open_storage
 from services.common.clock import SystemClock
 from services.common.errors import RetryableError, UnavailableError
-from services.common.kafka import client_options, loader_group, worker_group
+from services.common.kafka import client_options, loader_group, why, worker_group
 from services.common.policy_file import policy_of
 from services.common.settings import Settings
 from services.common.topics import wrong_topics
-from services.metrics_api.hops import TopicHops
+from services.metrics_api.hops import LOOK_SECONDS, TopicHops
 from services.sessionizer.directory import Directory
 from services.standalone.admin import queries
 from services.standalone.admin.doctor import (
@@ -84,7 +84,7 @@ def _asked(settings: Settings, question: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(question)
     except (KafkaError, OSError) as error:
         raise UnavailableError(
-            f"Kafka at {settings.kafka} does not answer: {type(error).__name__}"
+            f"Kafka at {settings.kafka} does not answer: {why(settings, error)}"
         ) from error
 
 
@@ -129,7 +129,7 @@ def _keys(settings: Settings) -> Check:
 
 def _pipeline(settings: Settings) -> Check:
     async def look() -> Check:
-        hops = TopicHops(settings)
+        hops = TopicHops(settings, patience_s=LOOK_SECONDS)
         try:
             # A worker's place is behind what has settled, so as old as the grace at least.
             grace_ms = policy_of(settings.policy).time.grace_ms

@@ -55,7 +55,8 @@ def opening(address: Address) -> Iterator[None]:
     try:
         yield
     except (ClickHouseError, OSError) as error:
-        _log(f"open {address.place}", error)
+        if "UNKNOWN_DATABASE" not in str(error):  # the reason says all; often it is made next
+            _log(f"open {address.place}", error)
         raise UnavailableError(
             f"storage at {address.place} does not open: {_reason(error, address)}"
         ) from error

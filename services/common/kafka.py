@@ -14,6 +14,12 @@ A broker that has just come back may know of no topic for a moment. Whoever lead
 nobody anything, and gives anew only once it has asked again.
 """
 
+TAKES = {
+    "ssl": "TLS, with a certificate that WAYMARK_KAFKA_CA vouches for",
+    "sasl": "a login of this WAYMARK_KAFKA_SASL_MECHANISM, user and password",
+}
+"""What a port must take for a security that has this in its name."""
+
 
 def client_options(settings: Settings) -> dict[str, Any]:
     """Return the keyword arguments that every aiokafka client takes.
@@ -32,6 +38,19 @@ def client_options(settings: Settings) -> dict[str, Any]:
     if settings.kafka_security.startswith("sasl"):
         options |= _login(settings)
     return options
+
+
+def why(settings: Settings, error: BaseException) -> str:
+    """Return what an error of aiokafka's says, and how we talk where that may be what is wrong.
+
+    Of a handshake with a port of another kind the library says next to nothing.
+    """
+    said = f"{type(error).__name__} {error}".strip()
+    kind = settings.kafka_security
+    takes = " and ".join(what for name, what in TAKES.items() if name in kind)
+    if not takes:
+        return said
+    return f"{said}. WAYMARK_KAFKA_SECURITY = {kind!r}: does this port take {takes}?"
 
 
 def worker_group(settings: Settings) -> str:

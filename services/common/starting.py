@@ -21,6 +21,7 @@ from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.connection import Connection
 from services.common.health_app import health_app
+from services.common.kafka import client_options
 from services.common.metrics import Metrics
 from services.common.settings import Settings
 from services.common.topics import Name, ensure_topics, topic_name
@@ -36,8 +37,10 @@ def begin(
 ) -> Catalog:
     """Make or check the topics (all unless named), and return the catalog, which is to be closed.
 
-    Raises ``InvalidError`` where a topic is wrong, ``UnavailableError`` where Kafka stays away.
+    Raises ``InvalidError`` where a setting or a topic is wrong, ``UnavailableError`` where Kafka
+    stays away.
     """
+    client_options(settings)  # what cannot be is not waited for
     with _waiting(address, part) as wait:
         wait(f"the topics at Kafka {settings.kafka}")
         asyncio.run(ensure_topics(settings, names))

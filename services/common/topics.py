@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
+    InvalidReplicationFactorError,
     KafkaError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
@@ -23,7 +24,7 @@ from msgspec import Struct
 
 from schemas.spans import HOUR_MS
 from services.common.errors import InvalidError, UnavailableError
-from services.common.kafka import client_options
+from services.common.kafka import client_options, why
 from services.common.settings import Settings
 
 Name = Literal[
@@ -59,7 +60,10 @@ SEGMENT_MS = HOUR_MS // 6
 """How long a followed topic writes into one segment; only a closed one is compacted."""
 PATIENCE_S = 30.0
 """How long a start waits for brokers that are still starting themselves."""
+LEADERS_S = 120.0
+"""The same until each new partition has a leader: hundreds take a busy broker its time."""
 PAUSE_S = 0.25
+REQUEST_MS = 10_000
 
 COMPACT = {"cleanup.policy": "compact"}
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
@@ -92,6 +96,15 @@ class Topic(Struct, frozen=True):
         """Return all that the topic is made with."""
         least = {name: str(value) for name, value in self.at_least.items()}
         return self.made_with | least | self.fixed
+
+
+class WrongTopicError(InvalidError):
+    """A topic differs from what it should be; ``fault`` says how and what to do."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        """Say it of the topic of this name."""
+        super().__init__(f"topic {name}: {fault}")
+        self.fault = fault
 
 
 def topic_name(settings: Settings, name: Name) -> str:
@@ -158,7 +171,7 @@ async def ensure_topics(
         except (KafkaError, OSError) as error:
             if time.monotonic() > until:
                 raise UnavailableError(
-                    f"Kafka at {settings.kafka} does not answer: {_named(error)}"
+                    f"Kafka at {settings.kafka} does not answer: {why(settings, error)}"
                 ) from error
         await asyncio.sleep(PAUSE_S)
 
@@ -170,6 +183,7 @@ async def wrong_topics(settings: Settings) -> list[str]:
     """
     admin = AIOKafkaAdminClient(**client_options(settings))
     found: list[str] = []
+    faults: dict[str, list[str]] = {}
     wanted = topics(settings).values()
     try:
         await admin.start()
@@ -180,15 +194,17 @@ async def wrong_topics(settings: Settings) -> list[str]:
         for topic in [one for one in wanted if one.name in there]:
             try:
                 await _check_all(admin, [topic], settings, time.monotonic())
+            except WrongTopicError as error:
+                faults.setdefault(error.fault, []).append(topic.name)
             except InvalidError as error:
                 found.append(str(error))
     finally:
         await admin.close()
-    return found
+    return found + [f"topic {', '.join(names)}: {fault}" for fault, names in faults.items()]
 
 
 async def _ensure(settings: Settings, wanted: list[Topic], until: float) -> None:
-    admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=10_000)
+    admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=REQUEST_MS)
     try:
         await admin.start()
         there = set(await admin.list_topics())
@@ -206,13 +222,30 @@ async def _ensure(settings: Settings, wanted: list[Topic], until: float) -> None
 
 async def _await_leaders(settings: Settings, made: list[Topic]) -> None:
     """Wait until the brokers serve what they have just made; metadata alone shows it too early."""
-    reader = AIOKafkaConsumer(**client_options(settings))
+    every = [TopicPartition(one.name, n) for one in made for n in range(one.partitions)]
+    reader = AIOKafkaConsumer(**client_options(settings), request_timeout_ms=REQUEST_MS)
     await reader.start()
     try:
-        reader.assign([TopicPartition(one.name, n) for one in made for n in range(one.partitions)])
-        await reader.end_offsets(reader.assignment())
+        reader.assign(every)
+        until = time.monotonic() + LEADERS_S
+        while not await _are_served(reader):
+            if time.monotonic() > until:
+                raise UnavailableError(
+                    f"the topics {settings.kafka_prefix}.* are made, but after {LEADERS_S:.0f} s "
+                    f"not each of {len(every)} partitions has a leader: are brokers of Kafka away, "
+                    "or busy? Try again: what is made stays"
+                )
+            await asyncio.sleep(PAUSE_S)
     finally:
         await reader.stop()
+
+
+async def _are_served(reader: AIOKafkaConsumer) -> bool:
+    try:
+        await reader.end_offsets(reader.assignment())
+    except KafkaError:
+        return False
+    return True
 
 
 async def _make(admin: AIOKafkaAdminClient, missing: list[Topic]) -> None:
@@ -225,6 +258,12 @@ async def _make(admin: AIOKafkaAdminClient, missing: list[Topic]) -> None:
     answer = await admin.create_topics(new)
     for name, code, *message in answer.topic_errors:
         error = for_code(code)
+        if error is InvalidReplicationFactorError:
+            up = len((await admin.describe_cluster())["brokers"])
+            raise InvalidError(
+                f"topic {name} cannot be made: WAYMARK_KAFKA_REPLICATION = {missing[0].replication}"
+                f" copies, and {up} of the brokers live: bring more up, or set it to {up} or less"
+            )
         # Several parts start at the same time, and one of them is the first.
         if code and error is not TopicAlreadyExistsError:
             raise InvalidError(f"topic {name} cannot be made: {error.__name__} {message}")
@@ -275,23 +314,26 @@ def _check(
 ) -> None:
     server = settings.kafka.split(",")[0].strip()
     if len(partitions) != topic.partitions:
-        raise InvalidError(
-            f"topic {topic.name}: partitions = {len(partitions)}, wanted {topic.partitions}. They "
+        raise WrongTopicError(
+            topic.name,
+            f"partitions = {len(partitions)}, wanted {topic.partitions}. They "
             f"cannot be changed later: set WAYMARK_KAFKA_PARTITIONS={len(partitions)}, or set "
-            "another WAYMARK_KAFKA_PREFIX and rebuild into new topics"
+            "another WAYMARK_KAFKA_PREFIX and rebuild into new topics",
         )
     replication = min(len(one["replicas"]) for one in partitions)
     if replication < topic.replication:
-        raise InvalidError(
-            f"topic {topic.name}: replication = {replication}, wanted at least "
+        raise WrongTopicError(
+            topic.name,
+            f"replication = {replication}, wanted at least "
             f"{topic.replication}. Run kafka-reassign-partitions.sh --bootstrap-server {server} "
-            f"with more replicas, or set WAYMARK_KAFKA_REPLICATION={replication}"
+            f"with more replicas, or set WAYMARK_KAFKA_REPLICATION={replication}",
         )
     for name, value, rule in _wrong(topic, configs):
-        raise InvalidError(
-            f"topic {topic.name}: {name} = {configs.get(name)}, wanted {rule}{value}. Run "
+        raise WrongTopicError(
+            topic.name,
+            f"{name} = {configs.get(name)}, wanted {rule}{value}. Run "
             f"kafka-configs.sh --bootstrap-server {server} --alter --entity-type topics "
-            f"--entity-name {topic.name} --add-config {name}={value}"
+            f"--entity-name {topic.name} --add-config {name}={value}",
         )
 
 
@@ -303,7 +345,3 @@ def _wrong(topic: Topic, configs: dict[str, str]) -> Iterable[tuple[str, str, st
         found = int(configs.get(name, "0"))
         if 0 <= found < least:
             yield name, str(least), "at least "
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__} {error}".strip()

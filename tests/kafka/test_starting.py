@@ -50,3 +50,10 @@ def test_a_part_without_brokers_says_what_it_waits_for(
     assert told == [f"the topics at Kafka {nobody}"]
     os.kill(pid, signal.SIGTERM)
     assert commands.wait(pid) == -signal.SIGTERM
+
+
+def test_a_wrong_setting_is_told_before_anything_is_waited_for(commands: Commands) -> None:
+    done = commands.run("loader", WAYMARK_KAFKA="", WAYMARK_PORT="0")
+    assert done.status == 2
+    assert "WAYMARK_KAFKA is empty" in done.err
+    assert "waits_for" not in done.err

@@ -9,9 +9,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from services.common.errors import InvalidError, UnavailableError
 from services.common.kafka import client_options
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import ensure_topics, topic_name, wrong_topics
 from tests.support.kafka import settings_for
 from tests.support.process import free_port
+
+LOGIN = {"kafka_username": "shop", "kafka_password": "s3cr3t"}
 
 
 def changed(settings: Settings, **more: Any) -> Settings:
@@ -98,7 +100,23 @@ async def test_more_copies_in_sync_than_copies_is_a_wrong_setting(kafka_settings
 
 async def test_more_copies_than_brokers_cannot_be_made(kafka_settings: Settings) -> None:
     told = await refusal(changed(kafka_settings, kafka_replication=3))
-    assert "cannot be made: InvalidReplicationFactor" in told
+    assert "WAYMARK_KAFKA_REPLICATION = 3 copies, and 1 of the brokers live" in told
+
+
+async def test_what_is_wrong_with_many_topics_is_said_once(kafka_settings: Settings) -> None:
+    await ensure_topics(kafka_settings)
+    (told,) = await wrong_topics(changed(kafka_settings, kafka_partitions=8))
+    assert told.count("wanted 8") == 1
+    assert f"topic {kafka_settings.kafka_prefix}.events, " in told
+    assert f" {kafka_settings.kafka_prefix}.states: partitions = 4" in told
+
+
+async def test_a_port_of_another_kind_is_told_with_the_setting(kafka_settings: Settings) -> None:
+    for kind, more in {"ssl": {}, "sasl_plaintext": LOGIN}.items():
+        settings = changed(kafka_settings, kafka_security=kind, **more)
+        with pytest.raises(UnavailableError) as refused:
+            await ensure_topics(settings, patience_s=0.5)
+        assert f"WAYMARK_KAFKA_SECURITY = '{kind}': does this port take" in str(refused.value)
 
 
 async def test_a_broker_that_is_not_there_is_named() -> None:

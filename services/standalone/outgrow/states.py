@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
-from services.common.errors import InvalidError
-from services.common.kafka import client_options
+from services.common.errors import InvalidError, UnavailableError
+from services.common.kafka import client_options, why
 from services.common.partitions import partition_of
 from services.common.ports import Changes, PartitionMeta, StateReader
 from services.common.ports import Progress as Report
@@ -57,9 +58,13 @@ async def _written(settings: Settings, name: Name) -> bool:
     topic = topics(settings)[name]
     partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     reader = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
-    await reader.start()
     try:
+        await reader.start()
         ends = await reader.end_offsets(partitions)
+    except KafkaError as error:
+        raise UnavailableError(
+            f"Kafka at {settings.kafka} does not answer: {why(settings, error)}"
+        ) from error
     finally:
         await reader.stop()
     return any(ends.values())

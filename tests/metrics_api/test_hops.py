@@ -1,0 +1,31 @@
+"""The hops of a distributed installation where brokers say nothing: told in time, and let go of."""
+
+import re
+import socket
+
+from services.metrics_api import health, hops
+from services.metrics_api.hops import TopicHops
+from tests.deploy.files import COMPOSE, workloads
+from tests.support.kafka import settings_for
+
+
+async def test_a_broker_that_hangs_is_a_note_and_nobody_waits_for_it() -> None:
+    with socket.socket() as hung:  # a stopped process: its system still takes connections
+        hung.bind(("127.0.0.1", 0))
+        hung.listen()
+        address = f"127.0.0.1:{hung.getsockname()[1]}"
+        made = TopicHops(settings_for(address), patience_s=0.1)
+        try:
+            for _ in range(2):
+                log, reads = await made.hops()
+                assert (log.name, log.trouble, reads.trouble) == ("log", "", "")
+                assert log.note == f"Kafka at {address} does not answer: in 0.1 s"
+        finally:
+            await made.close()
+
+
+def test_health_is_answered_before_any_probe_of_ours_gives_up() -> None:
+    (compose,) = re.findall(r"8081/readyz', timeout=(\d+)", COMPOSE.read_text())
+    probes = {work["metadata"]["name"]: one["readinessProbe"] for work, one in workloads()}
+    given = min(int(compose), probes["metrics-api"]["timeoutSeconds"])
+    assert max(health.PATIENCE_SECONDS, hops.PATIENCE_SECONDS) < given
