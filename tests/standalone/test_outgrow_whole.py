@@ -151,8 +151,11 @@ def test_a_cluster_gets_the_tables_of_a_cluster(
     database = f"moved_{uuid.uuid4().hex[:8]}"
     with cluster_over_http(chdb_dsn.removeprefix("chdb://")) as (url, server):
         there = environment(kafka_settings, f"{url}/{database}", CLICKHOUSE_CLUSTER="shops")
-        done = commands.run("outgrow", "--json", **there, WAYMARK_DATA=str(data))
+        done = commands.run("outgrow", **there, WAYMARK_DATA=str(data))
         assert done.status == 0, done.err
+        assert "UNKNOWN_DATABASE" not in done.err, "it is about to be made"
+        for name in ("KAFKA", "KAFKA_PREFIX", "KAFKA_PARTITIONS", "CLICKHOUSE"):
+            assert f" WAYMARK_{name}={there[f'WAYMARK_{name}']}" in done.out
     whole = [statement for one in migrations() for statement in one.statements]
     wanted = [part for statement in whole for part in rendered(statement, "shops")]
     assert [made for made in server.made if made in wanted] == wanted
