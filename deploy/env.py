@@ -24,7 +24,8 @@ SECRETS = {
 HEAD = """\
 # Written by `make env`; read by `docker compose`. Secret: for your eyes alone, and git ignores it.
 # Beside these: BIND (address to publish on, else 127.0.0.1), SOURCE (storefront of WRITE_KEY, else
-# shop), PARTITIONS (of the log, fixed at the first start, else 64).
+# shop), PARTITIONS (of the log, fixed at the first start, else 64), TRUSTED_PROXIES (networks of
+# proxies in front, else none).
 """
 
 

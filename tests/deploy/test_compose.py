@@ -84,6 +84,11 @@ def test_a_part_is_known_to_storage_as_the_least_it_needs(name: str) -> None:
     }
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_a_proxy_is_believed_once_it_is_named(name: str) -> None:
+    assert OURS[name]["environment"]["WAYMARK_TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-}"
+
+
 def test_storage_has_these_users_and_their_passwords() -> None:
     text = (DEPLOY / "clickhouse/users.xml").read_text()
     users = {user for some in STORAGE.values() for user in some.values()}
@@ -128,7 +133,9 @@ def test_nothing_starts_without_the_secrets_and_none_is_written_here() -> None:
     asked = set(re.findall(r"\$\{(\w+):\?run: make env\}", text))
     assert asked == set(SECRETS)
     bare = set(re.findall(r"\$\{(\w+)", text)) - asked
-    assert bare == {"BIND", "SOURCE", "PARTITIONS"}, "whatever else is asked for has a default"
+    assert bare == {"BIND", "SOURCE", "PARTITIONS", "TRUSTED_PROXIES"}, (
+        "whatever else is asked for has a default"
+    )
     secret = re.compile(r"password|secret|token|key", re.IGNORECASE)
     for name, value in _environment():
         if secret.search(name):

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import promql_parser
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from services.cli.main import build
 from services.common.metrics import SPECS
 from services.common.settings import Settings
 from tests.deploy.files import DEPLOY, PORTS, ROOT, load, part_of, services, texts
@@ -95,6 +98,26 @@ def test_alertmanager_is_where_prometheus_sends_and_silences_alerts_that_exist()
             pattern = re.fullmatch(r'alertname =~? "(.+)"', matcher)
             assert pattern, matcher
             assert any(re.fullmatch(pattern[1], name) for name in names), matcher
+
+
+COMMANDS = re.compile(
+    r"(?:docker compose run .*migrate|kubectl .* command -- waymark|/bin/waymark) ([a-z]+)(.*)"
+)
+
+
+def test_commands_that_the_documents_give_are_some_and_read_what_they_mount() -> None:
+    operations = (ROOT / "docs/operations.md").read_text()
+    section = operations.partition("\n## Commands\n")[2].partition("\n## ")[0]
+    pod = (DEPLOY / "kubernetes/commands/pod.yaml").read_text()
+    found = [one for text in (section, pod) for one in COMMANDS.finditer(text)]
+    registered = get_command(build())
+    assert isinstance(registered, TyperGroup)
+    assert {one[1] for one in found} >= {"doctor", "keys", "import", "outgrow"}
+    assert {one[1] for one in found} <= registered.commands.keys()
+    mounted = [(one[0], *re.findall(r':(/[a-z/.]+?)(?::ro)?"', one[0])) for one in found]
+    for line, *places in mounted:
+        assert all(line.count(place) == 2 for place in places), line
+    assert sum(len(places) for _, *places in mounted) == 2
 
 
 def test_units_and_proxy_name_the_ports_of_the_parts() -> None:
