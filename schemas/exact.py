@@ -42,6 +42,12 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _PLACED = re.compile(r"^(?P<what>.*) - at `\$(?P<path>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>\w+)`")
 _STEP = re.compile(r"\.?(?P<key>[^.\[\]]+)|\[(?P<index>\d+)\]")
+_GOT = re.compile(r", got \w+$|(?<=enum value) '.*'$", re.DOTALL)
+"""What msgspec says of the value; the value itself follows."""
+_MEANT = {
+    "ts_ms": " (epoch milliseconds; a date is sent as timestamp)",
+    "sent_ms": " (epoch milliseconds)",
+}
 _MOST_DIGITS = 300
 
 
@@ -230,7 +236,7 @@ def _misfit(draft: Draft, said: str) -> _RefusedError:
     if missing:
         path = f"{path}.{missing['field']}".removeprefix(".")
         return _RefusedError("missing_field", path, f"{path} is missing")
-    what = what[0].lower() + what[1:].replace("`", "")
+    what = _GOT.sub("", what[0].lower() + what[1:].replace("`", "")) + _MEANT.get(path, "")
     return _RefusedError("invalid_field", path, f"{path}: {what}, got {shown(_at(draft, path))}")
 
 

@@ -11,6 +11,9 @@ from schemas.event import EventType, PageKind
 from services.common.errors import InvalidError
 from services.sessionizer.core.policy import Policy
 
+TABLES = ("session", "cart", "friction", "bots", "time", "links", "exclude")
+"""Tables whose lines are fixed; in the others a shop may name what it likes, or types and kinds."""
+
 
 def policy_of(path: Path | None) -> Policy:
     """Return the policy of a file, the rules as shipped where none is named."""
@@ -21,7 +24,9 @@ def read_policy(path: Path) -> Policy:
     """Return the policy of a file. Raises ``InvalidError`` naming file, field and value."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InvalidError(f"policy file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise InvalidError(f"policy file {path} cannot be read: {error}") from error
     return parse_policy(text, str(path))
 
@@ -41,12 +46,12 @@ def parse_policy(text: str, name: str = "policy", base: Policy | None = None) ->
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidError(f"{name} is not TOML: {error}") from error
-    _check_lines(values, "stage_of_type", get_args(EventType), name)
-    _check_lines(values, "stage_of_page", get_args(PageKind), name)
+    below = msgspec.to_builtins(base)
+    _check_names(values, below, name)
     try:
-        policy = msgspec.convert(_over(msgspec.to_builtins(base), values), Policy)
+        policy = msgspec.convert(_over(below, values), Policy)
     except msgspec.ValidationError as error:
-        raise InvalidError(f"{name}: {_with_value(str(error), values)}") from error
+        raise InvalidError(f"{name}: {_in_words(str(error), values)}") from error
     _check(policy, name)
     if msgspec.structs.replace(policy, version=base.version) == base:
         return policy
@@ -66,11 +71,22 @@ def _made_from(policy: Policy) -> int:
     return 1 << 31 | int.from_bytes(hashlib.sha256(rules).digest()[:4]) >> 1
 
 
-def _check_lines(values: dict[str, Any], table: str, known: tuple[str, ...], name: str) -> None:
-    given = values.get(table)
+def _check_names(values: dict[str, Any], base: dict[str, Any], name: str) -> None:
+    """Refuse a rule that does not exist, naming those that do."""
+    _check_lines(values, "a policy", tuple(base), name)
+    of_table = {table: tuple(base[table]) for table in TABLES} | {
+        "stage_of_type": get_args(EventType),
+        "stage_of_page": get_args(PageKind),
+    }
+    for table, known in of_table.items():
+        _check_lines(values.get(table), table, known, name)
+
+
+def _check_lines(given: Any, table: str, known: tuple[str, ...], name: str) -> None:
     for key in given if isinstance(given, dict) else ():
         if key not in known:
-            raise InvalidError(f"{name}: {table} has no line {key!r}; it may be one of {known}")
+            may = ", ".join(known)
+            raise InvalidError(f"{name}: {table} has no line {key!r}; it may be one of {may}")
 
 
 def _over(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -84,15 +100,16 @@ def _over(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _with_value(message: str, values: dict[str, Any]) -> str:
-    """Add the offending value to a message that ends in its path, ``… - at `$.a.b` ``."""
-    _, found, path = message.partition("`$.")
+def _in_words(message: str, values: dict[str, Any]) -> str:
+    """Begin a message that ends in its path, ``… - at `$.a.b` ``, with path and offending value."""
+    what, _, path = message.replace("`", "").partition(" - at $.")
+    what = what[:1].lower() + what[1:]
     value: Any = values
-    for part in path.rstrip("`").split(".") if found else ():
+    for part in path.split("."):
         if not isinstance(value, dict) or part not in value:
-            return message
+            return f"{path}: {what}"
         value = value[part]
-    return f"{message}: {value!r}" if found else message
+    return f"{path} = {value!r}: {what}"
 
 
 def _check(policy: Policy, name: str) -> None:

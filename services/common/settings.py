@@ -29,6 +29,23 @@ SECRET = frozenset(
 )
 """Settings whose value is never repeated in a message."""
 
+PLAIN = {
+    "int_parsing": "is no whole number",
+    "int_type": "is no whole number",
+    "int_from_float": "is no whole number",
+    "float_parsing": "is no number",
+    "float_type": "is no number",
+    "bool_parsing": "is neither true nor false",
+    "bool_type": "is neither true nor false",
+    "string_type": "is no text",
+    "greater_than_equal": "is less than {ge}",
+    "less_than_equal": "is more than {le}",
+    "literal_error": "is none of {expected}",
+    "string_pattern_mismatch": "is not of the form {pattern}",
+    "value_error": "is wrong: {error}",
+}
+"""What is wrong with a value, by pydantic's name of it, in words that go on from the value."""
+
 
 def _parts(value: object) -> object:
     if isinstance(value, str):
@@ -229,4 +246,6 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"unknown setting {name} ({key} in waymark.toml)"
     value = "(hidden)" if key in SECRET else repr(first["input"])
-    return f"setting {name} = {value}: {first['msg']}"
+    plain = PLAIN.get(first["type"])
+    why = f" {plain.format(**first.get('ctx', {}))}" if plain else f": {first['msg']}"
+    return f"setting {name} = {value}{why}"

@@ -66,7 +66,8 @@ def _header(raw: bytes) -> Header:
     unclear = [name for name in COLUMNS if names.count(name) != 1]
     if unclear:
         raise OtherFormatError(
-            "rees46 has a header that names each column once; missing or twice: "
+            "rees46 has a header (so has each piece of a file) that names each column once; "
+            "missing or twice: "
             f"{', '.join(unclear)}; found: {shown(', '.join(names))}"
         )
     return Header(len(names), itemgetter(*map(names.index, COLUMNS)))

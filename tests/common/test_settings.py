@@ -26,9 +26,13 @@ def test_environment_wins_over_file_and_arguments_over_both(tmp_path: Path) -> N
     ("environ", "said"),
     [
         ({"WAYMARK_PROT": "1"}, "unknown setting WAYMARK_PROT"),
-        ({"WAYMARK_PORT": "http"}, "setting WAYMARK_PORT = 'http'"),
-        ({"WAYMARK_PORT": "70000"}, "setting WAYMARK_PORT = '70000'"),
-        ({"WAYMARK_TRUSTED_PROXIES": "10.0.0.0/8,proxy"}, "WAYMARK_TRUSTED_PROXIES"),
+        ({"WAYMARK_PORT": "http"}, "setting WAYMARK_PORT = 'http' is no whole number"),
+        ({"WAYMARK_PORT": "70000"}, "setting WAYMARK_PORT = '70000' is more than 65535"),
+        ({"WAYMARK_POISON_SHARE": "much"}, "WAYMARK_POISON_SHARE = 'much' is no number"),
+        ({"WAYMARK_OPEN_READS": "maybe"}, "= 'maybe' is neither true nor false"),
+        ({"WAYMARK_LOG_LEVEL": "loud"}, "= 'loud' is none of 'debug', 'info', 'warning' or 'er"),
+        ({"WAYMARK_KAFKA_PREFIX": "a b"}, "= 'a b' is not of the form ^[a-zA-Z0-9_-]{1,64}$"),
+        ({"WAYMARK_TRUSTED_PROXIES": "10.0.0.0/8,proxy"}, "= 'proxy' is wrong: 'proxy' does not"),
     ],
 )
 def test_unknown_and_malformed_settings_stop_the_start(

@@ -158,7 +158,7 @@ def test_two_halves_cut_inside_a_session_equal_the_whole(
     lines = gzip.decompress((test_data / OCTOBER).read_bytes()).split(b"\n")
     # Between two seconds, so that no exact repeat (same second, same row) stands on both sides.
     cut = next(n for n in range(9_000, 12_000) if lines[n][:19] != lines[n - 1][:19])
-    halves = (lines[:cut], lines[cut:])
+    halves = (lines[:cut], [lines[0], *lines[cut:]])
     clock = ManualClock(NOW_MS)
     with installation(tmp_path / "data", chdb_dsn, "real_halves", clock) as parts:
         context = AdminContext(parts=parts, progress=nothing, running=False)

@@ -83,8 +83,12 @@ def test_what_is_no_date_is_refused_with_its_value(refuse: Refuse, told: Any) ->
         ({"ts_ms": NOW + 24 * HOUR + 1}, "in_future", "more than a day later than now"),
         ({"ts_ms": NOW - 72 * HOUR - 1}, "too_old", "2026-11-18T09:59:59Z is more than 72 hours"),
         ({"timestamp": "2026-11-18T09:59:59Z"}, "too_old", "history is imported"),
-        ({"ts_ms": "soon"}, "invalid_field", "got 'soon'"),
-        ({"ts_ms": "1795255200000"}, "invalid_field", "expected int, got str"),
+        ({"ts_ms": "soon"}, "invalid_field", "as timestamp), got 'soon'"),
+        (
+            {"ts_ms": "1795255200000"},
+            "invalid_field",
+            "expected int (epoch milliseconds; a date is sent",
+        ),
     ],
 )
 def test_far_past_and_future_are_refused(
