@@ -1,7 +1,8 @@
 """How soon rows are in storage after they were made, where storage keeps up.
 
 Both loaders keep to it: the one on Kafka brings what came every ``BATCH_SECONDS``, the one of a
-single process paces itself (``Pace``). What tells a number complete waits for it (``ARRIVES_MS``).
+single process paces itself (``Pace``). What tells a number complete waits for it (``ARRIVES_MS``),
+and for longer where rows are known to be later (``services.metrics_api.reach``).
 """
 
 from msgspec import Struct

@@ -1,7 +1,7 @@
 """The composition root of the reading side: one FastAPI app over the parts it is handed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
@@ -40,6 +40,7 @@ from services.metrics_api import (
 from services.metrics_api.follow import Followers
 from services.metrics_api.holding import Gate
 from services.metrics_api.parts import ApiSettings, Parts
+from services.metrics_api.reach import Reach, Waits
 from services.metrics_api.sending import add_sending
 from services.metrics_api.store import AsyncReads, Store
 from services.sessionizer.core.policy import Rules
@@ -87,6 +88,7 @@ def create_metrics_api(
     clock: Clock,
     forget: Forget,
     health: PipelineHealth,
+    waits: Waits,
     metrics: Metrics,
     settings: ApiSettings,
     signal_log: SignalLog | None = None,
@@ -98,6 +100,7 @@ def create_metrics_api(
     The caller owns what it hands in and closes it after the app's lifespan has ended. Before it
     stops serving, it calls ``app.state.parts.followers.close()``, so that streams end and the
     server need not wait for them.
+    ``waits`` tells how late the loader is.
     ``signal_log`` takes the place of the feed for streams, ``reads`` asks storage without a
     thread, ``around`` is held as long as the app lives. Who listens on loopback puts
     ``guard_hosts`` around the app.
@@ -112,6 +115,7 @@ def create_metrics_api(
         signal_log=signal_log,
         followers=followers,
         gate=gate,
+        reach=Reach(gate, waits, clock),
         catalog=catalog,
         rules=rules,
         clock=clock,
@@ -140,21 +144,33 @@ def create_metrics_api(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts = app.state.parts
-    async with app.state.around():
-        watching = asyncio.create_task(parts.gate.watch())
-        watching.add_done_callback(_tell_of)
-        try:
-            yield
-        finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+    async with (
+        app.state.around(),
+        _watching(parts.gate.watch()),
+        _watching(parts.reach.watch()),
+    ):
+        yield
     parts.followers.close()
     parts.store.close()
 
 
+@asynccontextmanager
+async def _watching(looks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    watching = asyncio.create_task(looks)
+    watching.add_done_callback(_tell_of)
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
 def _tell_of(watching: asyncio.Task[None]) -> None:
-    """Say why nobody watches any more: from then on abandonments wait, and the metric says so."""
+    """Say why nobody watches any more: from then on abandonments wait, and the metric says so.
+
+    Without looks at what storage lacks, nothing more becomes complete.
+    """
     if not watching.cancelled():
         logging.get("metrics-api").error("the log is not watched", error=watching.exception())
 

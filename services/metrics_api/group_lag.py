@@ -20,10 +20,14 @@ STEP_MS = 200
 
 
 class Lag(Struct, frozen=True):
-    """Records that wait, and the oldest one's age: 0 where none waits, None where unknown."""
+    """Records that wait, and the oldest one's age: 0 where none waits, None where unknown.
+
+    Without ``whole`` some partition's records were not seen, and there may be older ones.
+    """
 
     records: int
     age_ms: int | None
+    whole: bool = True
 
 
 class GroupLag:
@@ -47,7 +51,10 @@ class GroupLag:
         places = {one: max(first[one], done[one].offset if one in done else 0) for one in every}
         waiting = {one: at for one, at in places.items() if at < end[one]}
         records = sum(end[one] - at for one, at in waiting.items())
-        return Lag(records, await self._age(waiting) if waiting else 0)
+        if not waiting:
+            return Lag(0, 0)
+        age_ms, whole = await self._age(waiting, end)
+        return Lag(records, age_ms, whole)
 
     async def close(self) -> None:
         """Let go of the brokers; the next look connects again."""
@@ -70,8 +77,13 @@ class GroupLag:
         self._admin = AIOKafkaAdminClient(**options)
         await asyncio.gather(self._reader.start(), self._admin.start())
 
-    async def _age(self, waiting: Mapping[TopicPartition, int]) -> int | None:
-        """Return the age of the oldest record at these places, by the brokers' time stamps."""
+    async def _age(
+        self, waiting: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
+    ) -> tuple[int | None, bool]:
+        """Return the age of the oldest record at these places, by the brokers' time stamps.
+
+        And whether all of them were seen: where only the ends of transactions are left, none is.
+        """
         self._reader.assign(list(waiting))
         for one, at in waiting.items():
             self._reader.seek(one, at)
@@ -85,7 +97,11 @@ class GroupLag:
                     self._reader.pause(where)
                     stamp = records[0].timestamp
                     oldest = stamp if oldest is None else min(oldest, stamp)
+            places = {one: await self._reader.position(one) for one in missing}
         finally:
             with contextlib.suppress(RuntimeError):  # closed meanwhile
                 self._reader.unsubscribe()
-        return None if oldest is None else max(0, self._clock.now_ms() - oldest)
+        whole = all(at >= end[one] for one, at in places.items())
+        if oldest is None:
+            return (0 if whole else None), whole
+        return max(0, self._clock.now_ms() - oldest), whole

@@ -98,8 +98,8 @@ def complete_to(parts: Parts, source: str) -> int | None:
     A metric's row is ``complete`` where its bucket ends by then. Told by the last look at the log's
     clock, a second old at most: a list needs no live view.
     """
-    settling_ms = settling(parts.rules(source).policy.time)
-    return parts.gate.log_ms - settling_ms if parts.gate.log_ms else None
+    clock_ms = parts.reach.within(parts.gate.log_ms)
+    return clock_ms and clock_ms - settling(parts.rules(source).policy.time)
 
 
 class Found(Struct):

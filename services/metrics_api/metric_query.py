@@ -47,9 +47,10 @@ class Filter(Struct, frozen=True):
 class MetricQuery(Struct, frozen=True, kw_only=True):
     """One question: [from, to) of one source.
 
-    ``now_ms`` is the log's clock, and what happened ``settling_ms`` before it is in storage: they
-    decide what is complete. ``currency`` is the source's, for an answer of money without data;
-    ``tz`` an IANA name, to whose midnight steps align.
+    ``now_ms`` is the log's clock, an earlier one where storage lacks more than it may (``reach``),
+    and what happened ``settling_ms`` before it is in storage: they decide what is complete.
+    ``currency`` is the source's, for an answer of money without data; ``tz`` an IANA name, to whose
+    midnight steps align.
     ``raw`` reads past the roll-ups, to check and to measure them.
     """
 

@@ -110,7 +110,7 @@ async def _question(
         source=source.name,
         from_ms=start,
         to_ms=end,
-        now_ms=await parts.live.clock_ms(),
+        now_ms=parts.reach.within(await parts.live.clock_ms()) or 0,
         settling_ms=settling(parts.rules(source.name).policy.time),
         step=asked.step,
         tz=tz,

@@ -11,6 +11,7 @@ from services.common.metrics import Metrics
 from services.common.ports import Clock, Forget, LiveView, PipelineHealth, SignalLog
 from services.metrics_api.follow import Followers
 from services.metrics_api.holding import Gate
+from services.metrics_api.reach import Reach
 from services.metrics_api.store import Store
 from services.sessionizer.core.policy import Rules
 
@@ -51,6 +52,7 @@ class Parts:
     live: LiveView
     followers: Followers
     gate: Gate
+    reach: Reach
     catalog: Catalog
     rules: Rules
     clock: Clock

@@ -38,6 +38,7 @@ from services.metrics_api.hops import TopicHops
 from services.metrics_api.parts import ApiSettings
 from services.metrics_api.steady_live import SteadyLive
 from services.metrics_api.topic_signals import TopicSignals
+from services.metrics_api.topic_waits import TopicWaits
 from services.sessionizer.lookup import RemoteLive
 
 POOL = 16
@@ -90,7 +91,7 @@ def create_part(
     spread = CLUSTER if cluster else {}
     reads = AsyncClickHouse(address_of(settings.clickhouse), {**spread, **READ_LIMITS}, POOL)
     live = RemoteLive(settings)
-    hops = TopicHops(settings, stopping)
+    hops, waits = TopicHops(settings, stopping), TopicWaits(settings)
 
     @cache
     def unlimited() -> ClickHouse:
@@ -103,6 +104,7 @@ def create_part(
             stack.callback(storage.close)
             stack.push_async_callback(reads.close)
             stack.push_async_callback(hops.close)
+            stack.push_async_callback(waits.close)
             await stack.enter_async_context(live)
             yield
 
@@ -115,6 +117,7 @@ def create_part(
         clock=SystemClock(),
         forget=WorkersForget(settings, unlimited, SystemClock()),
         health=hops,
+        waits=waits.waits_ms,
         metrics=Metrics(),
         settings=ApiSettings(
             open_reads=is_loopback(settings.host)

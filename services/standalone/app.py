@@ -52,6 +52,7 @@ def open_reads(settings: Settings) -> bool:
 def create_app(parts: Parts, runner: Runner, stopping: Callable[[], bool]) -> Face:
     """Mount ingest at ``/v1/events`` before the reading side."""
     settings = parts.settings
+    health = EngineHealth(parts.engine, stopping)
     reads = create_metrics_api(
         storage=parts.storage,
         live=EngineLive(parts.engine),
@@ -60,7 +61,8 @@ def create_app(parts: Parts, runner: Runner, stopping: Callable[[], bool]) -> Fa
         rules=parts.rules,
         clock=parts.clock,
         forget=ForgetHere(runner),
-        health=EngineHealth(parts.engine, stopping),
+        health=health,
+        waits=health.waits_ms,
         metrics=parts.metrics,
         settings=ApiSettings(open_reads=open_reads(settings)),
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from services.common.errors import RetryableError
 from services.common.ports import Hop
 from services.standalone.engine import Engine
 
@@ -21,6 +22,19 @@ class EngineHealth:
     async def hops(self) -> list[Hop]:
         """Return the hops in the order events take."""
         return await asyncio.to_thread(self.look)
+
+    async def waits_ms(self) -> int | None:
+        """Return for how long what storage lacks has waited at most, in ms (``reach.Waits``)."""
+        return await asyncio.to_thread(self._waits_ms)
+
+    def _waits_ms(self) -> int | None:
+        engine = self._engine
+        if engine.sessionizer.trouble:
+            return None  # rows that are made, and that the loader cannot see yet
+        try:
+            return max(self._age(engine.loader.loaded_to), engine.loader.rows_age_ms())
+        except RetryableError:
+            return None
 
     def look(self) -> list[Hop]:
         """Do as ``hops`` does, from a thread."""

@@ -34,11 +34,16 @@ NOTE_SECONDS = 5.0
 
 
 class Batch(Struct):
-    """What one turn inserts, and the places that hold once storage has it."""
+    """What one turn inserts, and the places that hold once storage has it.
+
+    ``rows_at``: each of the fold's rows that was there by then (monotonic seconds) is in it or in
+    one before.
+    """
 
     offset: int
     letters_to: int
     rows_to: int
+    rows_at: float
     tables: dict[str, Sequence[bytes]]
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -61,6 +66,7 @@ class Loader:
         self._letters_to = 0
         self._dropped_to = 0
         self._rows_to = 0
+        self._rows_at = time.monotonic()
         self._pace = Pace()
         self.loaded_to = states.loaded()
         self.trouble = ""
@@ -88,18 +94,30 @@ class Loader:
         self._batch, self.trouble = None, ""
         return batch.rows()
 
+    def rows_age_ms(self) -> int:
+        """Return for how long a row of the fold that storage lacks can have waited at most."""
+        return int((time.monotonic() - self._rows_at) * 1_000)
+
     def _gather(self, rows: bool) -> Batch:  # noqa: FBT001 - a switch
-        batch = Batch(self.loaded_to, self._letters_to, self._rows_to, {})
+        batch = Batch(self.loaded_to, self._letters_to, self._rows_to, self._rows_at, {})
         self._gather_events(batch)
         lists: dict[str, list[bytes]] = {}
         for seq, body in self._log.read_dead_letters(batch.letters_to, BATCH_ROWS):
             lists.setdefault("dead_letters", []).append(body)
             batch.letters_to = seq
-        for bundle in self._states.rows(batch.rows_to, BATCH_ROWS) if rows else ():
-            lists.setdefault(bundle.table, []).extend(bundle.body.split(b"\n"))
-            batch.rows_to = bundle.seq
+        if rows:
+            self._gather_rows(batch, lists)
         batch.tables.update(lists)
         return batch
+
+    def _gather_rows(self, batch: Batch, lists: dict[str, list[bytes]]) -> None:
+        began, lines = time.monotonic(), 0
+        for bundle in self._states.rows(batch.rows_to, BATCH_ROWS):
+            lists.setdefault(bundle.table, []).extend(bundle.body.split(b"\n"))
+            batch.rows_to = bundle.seq
+            lines += bundle.lines
+        if lines < BATCH_ROWS:
+            batch.rows_at = began
 
     def _gather_events(self, batch: Batch) -> None:
         events = EventRows()
@@ -120,6 +138,7 @@ class Loader:
             self._metrics.count("waymark_loader_rows_total", len(lines), table=table)
 
     def _note(self, batch: Batch) -> None:
+        self._rows_at = batch.rows_at
         if not batch.tables and time.monotonic() - self._noted_at < NOTE_SECONDS:
             self.loaded_to = batch.offset
             return

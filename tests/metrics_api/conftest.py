@@ -59,6 +59,7 @@ class World:
             clock=self.clock,
             forget=self.forget,
             health=self.health,
+            waits=self.health.waits_ms,
             metrics=self.metrics,
             settings=ApiSettings(**chosen),
             reads=self.reads,

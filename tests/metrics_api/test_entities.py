@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from schemas.event import Event, Product
 from services.metrics_api.metric_query import settling
+from services.metrics_api.reach import SLACK_MS
 from services.sessionizer.core.policy import Time
 from tests.metrics_api.conftest import HOUR, NOW, READ_ALL, READ_SHOP, Get, World, uid
 
@@ -325,6 +326,10 @@ async def test_a_list_says_up_to_when_it_has_all_as_metrics_do(world: World) -> 
 
         assert await complete_to("/v1/sessions") is None, "the log was not looked at yet"
         await app.state.parts.gate.look()
+        await app.state.parts.reach.look()
+        assert await complete_to("/v1/sessions") is None, "what storage has is not known yet"
+        world.clock.move(SLACK_MS)
+        await app.state.parts.reach.look()
         for name in ("sessions", "carts", "signals", "orders", "events", "dead-letters"):
             assert await complete_to(f"/v1/{name}") == settled_ms
         for moment, complete in ((settled_ms, True), (settled_ms + 1, False)):

@@ -246,6 +246,39 @@ def test_a_sink_that_does_not_answer_holds_everything_and_loses_nothing(plant: P
     assert plant.engine.loader.trouble == ""
 
 
+async def test_what_storage_lacks_is_told_with_how_long_it_has_waited(plant: Plant) -> None:
+    health, loader = EngineHealth(plant.engine, lambda: False), plant.engine.loader
+    plant.sink.refuse = True
+    plant.send("v", "page_view")
+    eventually(lambda: loader.trouble)
+    plant.tick(25_000)
+    waits = await health.waits_ms()
+    assert waits is not None
+    assert waits >= 25_000
+    plant.sink.refuse = False
+    plant.settle()
+    eventually(lambda: loader.rows_age_ms() < 5_000)
+    assert await health.waits_ms() < 25_000  # type: ignore[operator]  # an int, or it fails
+
+
+def test_rows_of_the_fold_count_as_waiting_until_a_turn_has_brought_them(plant: Plant) -> None:
+    loader = plant.engine.loader
+    with plant.engine.paused():
+        began = time.monotonic()
+        loader.turn()
+        brought = loader.rows_age_ms()
+        assert brought <= (time.monotonic() - began) * 1_000
+        eventually(lambda: loader.rows_age_ms() > brought + 20)
+        loader.turn(rows=False)
+        assert loader.rows_age_ms() > brought + 20, "it brought events alone"
+        plant.sink.refuse = True
+        plant.log.append([plant._item("v", "page_view", plant.clock.now_ms())])
+        loader.turn()
+        assert loader.trouble
+        assert loader.rows_age_ms() > brought + 20, "it brought nothing"
+        plant.sink.refuse = False
+
+
 async def test_the_live_view_shows_what_has_not_settled(plant: Plant) -> None:
     plant.send("v", "page_view", "cart_add")
     live = EngineLive(plant.engine)

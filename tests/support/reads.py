@@ -91,6 +91,10 @@ class MemoryHealth:
 
     def __init__(self) -> None:
         self.steps = [Hop("log", 0, 0), Hop("storage", 3, 1_200, "rows")]
+        self.waits: int | None = 0
 
     async def hops(self) -> list[Hop]:
         return self.steps
+
+    async def waits_ms(self) -> int | None:
+        return self.waits
