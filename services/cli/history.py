@@ -1,5 +1,6 @@
 """``waymark import``, ``rebuild`` and ``policy``: history and rules."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from services.cli.options import (
 from services.cli.remote import call, settings_of
 from services.common.policy_file import parse_policy, policy_of, read_policy
 from services.formats.registry import format_named
+from services.standalone.folder import Folder
 
 PolicyFile = Annotated[Path, typer.Argument(help="Policy file (TOML).")]
 REJECTED = 1
@@ -41,14 +43,27 @@ def import_(
     Example: waymark import october.csv.gz --format rees46
     """
     format_named(form)
+    new = _new_folder(data)
     results = [_import(file, form, source, data) for file in files]
     if json:
         say.as_json(results)
     else:
         for file, result in zip(files, results, strict=True):
             _tell_import(file, result)
+    if new:
+        say.err(f"into the new data folder {new}: if another was meant, import there with --data")
     if any(result["rejected"] for result in results):
         raise typer.Exit(REJECTED)
+
+
+def _new_folder(data: str | None) -> Path | None:
+    """Return the data folder where this import is the first to be at work there."""
+    settings = settings_of(data=data)
+    folder = Folder(settings.data)
+    with contextlib.suppress(OSError):  # the import itself says what is wrong with it
+        if not (settings.kafka or folder.begun()):
+            return folder.root.absolute()
+    return None
 
 
 def _import(file: Path, form: str, source: str | None, data: str | None) -> dict[str, Any]:

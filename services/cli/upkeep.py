@@ -13,6 +13,13 @@ from services.common.errors import InvalidError, invalid
 LETTER_COLUMNS = ("id", "received", "source", "code", "field", "message")
 Ids = Annotated[list[str], typer.Argument(help="Ids as `waymark dlq ls` shows them.")]
 CHECK_COLUMNS = ("name", "verdict", "message", "do")
+PLACES = {
+    "log": "events in the log",
+    "states": "live states",
+    "forwards": "orders on their way",
+    "dead_letters": "refused events",
+}
+"""What ``forget`` counts, where the bare name does not say it; else it is a table of storage."""
 FOUND_WRONG = 1
 ON_KAFKA = (
     "what is on Kafka and ClickHouse is kept by their own means: ClickHouse's BACKUP DATABASE, and "
@@ -90,7 +97,7 @@ def forget(
         say.as_json(result)
         return
     if result["visitors"]:
-        went = [{"of": name, "erased": count} for name, count in result.items()]
+        went = [{"of": PLACES.get(name, name), "erased": count} for name, count in result.items()]
         say.table(went, json=False, empty="")
         return
     who = f"visitor {visitor!r}" if visitor else f"user {user!r}"

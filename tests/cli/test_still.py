@@ -21,6 +21,10 @@ def test_history_from_an_empty_folder_to_a_backup_and_back(still: Shop, tmp_path
     assert done.status == 0, done.err
     assert done.json()[0]["source"] == "shop"
     assert f"making data folder {still.data} …" in done.err, "a mistyped name would be seen"
+    assert done.err.endswith(
+        f"into the new data folder {still.data}: if another was meant, import there with --data\n"
+    )
+    assert "new data folder" not in still("import", file).err
     assert still("rebuild", "--json").json()["tables"]["sessions"]["same"] == 2
     assert still("forget", "b2", "--json").json()["events"] == 1
     made = still("backup", tmp_path / "backup", "--json").json()
