@@ -45,7 +45,8 @@ def why(settings: Settings, error: BaseException) -> str:
 
     Of a handshake with a port of another kind the library says next to nothing.
     """
-    said = f"{type(error).__name__} {error}".strip()
+    name, said = type(error).__name__, str(error)
+    said = said if name in said else f"{name} {said}".strip()
     kind = settings.kafka_security
     takes = " and ".join(what for name, what in TAKES.items() if name in kind)
     if not takes:

@@ -19,6 +19,8 @@ PATIENCE_SECONDS = 1.5
 """Who asks waits no longer: compose's probe gives us 3 s, Kubernetes' 4."""
 LOOK_SECONDS = 5.0
 """Brokers may take longer to answer; whoever asks next hears what they said."""
+RECENT_SECONDS = 10.0
+"""What was seen so lately is told meanwhile, instead of that they have not answered yet."""
 
 
 class TopicHops:
@@ -44,12 +46,13 @@ class TopicHops:
         self._looking: asyncio.Task[None] | None = None
 
     async def hops(self) -> list[Hop]:
-        """Return the hops in the order events take; the last ones seen where brokers are silent."""
+        """Return the hops in the order events take; those last seen where brokers are slow."""
         if self._looking is None and time.monotonic() - self._seen_at > KEEP_SECONDS:
             self._looking = asyncio.create_task(self._look())
         late = self._looking is not None and not await self._looked(self._looking)
+        old = late and time.monotonic() - self._seen_at > RECENT_SECONDS
         leaving = "the process is shutting down" if self._stopping() else ""
-        log = [self._silent(f"in {self._patience_s} s")] if late else self._seen[:1]
+        log = [self._silent(f" in {self._patience_s} s")] if old else self._seen[:1]
         return [*log, *self._seen[1:], Hop("reads", 0, 0, "requests", leaving)]
 
     async def close(self) -> None:
@@ -82,7 +85,7 @@ class TopicHops:
                 rows = await self._lag(loaders, tuple(TOPIC_OF_TABLE.values()))
         except (KafkaError, OSError, TimeoutError) as error:
             await self._groups.close()  # what answers again is connected to anew
-            return [self._silent(type(error).__name__)]
+            return [self._silent(f": {type(error).__name__}")]
         return [
             Hop("log", 0, 0),
             Hop("sessionizer", sessionizer.records, sessionizer.age_ms),
@@ -90,8 +93,8 @@ class TopicHops:
             Hop("rows", rows.records, rows.age_ms, "rows"),
         ]
 
-    def _silent(self, why: str) -> Hop:
-        note = f"Kafka at {self._settings.kafka} does not answer: {why}"
+    def _silent(self, how: str) -> Hop:
+        note = f"Kafka at {self._settings.kafka} does not answer{how}"
         return Hop("log", None, None, "records", "", note)
 
     async def _lag(self, group: str, names: Sequence[Name]) -> Lag:
