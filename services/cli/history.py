@@ -44,12 +44,15 @@ def import_(
     """
     format_named(form)
     new = _new_folder(data)
-    results = [_import(file, form, source, data) for file in files]
+    for file in files:
+        check_file("file", file)
+    results = []
+    for file in files:
+        results.append(_import(file, form, source, data))
+        if not json:  # at once: the next may be refused
+            _tell_import(file, results[-1])
     if json:
         say.as_json(results)
-    else:
-        for file, result in zip(files, results, strict=True):
-            _tell_import(file, result)
     if new:
         say.err(f"into the new data folder {new}: if another was meant, import there with --data")
     if any(result["rejected"] for result in results):
@@ -67,7 +70,6 @@ def _new_folder(data: str | None) -> Path | None:
 
 
 def _import(file: Path, form: str, source: str | None, data: str | None) -> dict[str, Any]:
-    check_file("file", file)
     result: dict[str, Any] = call(
         "import", data, file=str(file.resolve()), format=form, source=source
     )

@@ -43,6 +43,8 @@ def replay(
 
     Example: waymark replay october.csv.gz --format rees46 --to http://127.0.0.1:8080 --key KEY
     """
+    for file in files:
+        check_file("file", file)
     by_ms = _shift(files, form) if shift_to_now else 0
     rejected: list[Rejected] = []
     accepted = 0
@@ -73,7 +75,6 @@ def _shift(files: list[Path], form: str) -> int:
 
 
 def _send(sender: Sender, file: Path, form: str, by_ms: int, from_line: int) -> list[Rejected]:
-    check_file("file", file)
     rejected: list[Rejected] = []
     with say.progress() as report:
         size, label = file.stat().st_size, f"sending {file.name}"

@@ -14,7 +14,7 @@ LETTER_COLUMNS = ("id", "received", "source", "code", "field", "message")
 Ids = Annotated[list[str], typer.Argument(help="Ids as `waymark dlq ls` shows them.")]
 CHECK_COLUMNS = ("name", "verdict", "message", "do")
 PLACES = {
-    "log": "events in the log",
+    "log": "lines of the log",
     "states": "live states",
     "forwards": "orders on their way",
     "dead_letters": "refused events",

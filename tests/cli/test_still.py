@@ -17,6 +17,8 @@ def test_history_from_an_empty_folder_to_a_backup_and_back(still: Shop, tmp_path
     file = write(
         tmp_path / "past.ndjson", view("b1", 1_600_000_000_000), view("b2", 1_600_000_000_000)
     )
+    none = still("import", file, tmp_path)
+    assert (none.status, f"file {tmp_path} is a folder" in none.err) == (2, True)
     done = still("import", file, "--json")
     assert done.status == 0, done.err
     assert done.json()[0]["source"] == "shop"
