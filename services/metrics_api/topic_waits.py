@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError
 from services.common.clock import SystemClock
 from services.common.kafka import loader_group
 from services.common.settings import Settings
-from services.loader.topics import tables_by_topic
+from services.common.topics import TOPIC_OF_TABLE, topic_name
 from services.metrics_api.group_lag import GroupLag
 
 PATIENCE_SECONDS = 5.0
@@ -28,10 +28,11 @@ class TopicWaits:
 
         0 where there is none, None where brokers do not answer or do not show all of them.
         """
-        group, topics = loader_group(self._settings), tuple(tables_by_topic(self._settings))
+        names = ("events", *TOPIC_OF_TABLE.values())
+        topics = [topic_name(self._settings, one) for one in names]
         try:
             async with asyncio.timeout(self._patience_s):
-                lag = await self._groups.look(group, topics)
+                lag = await self._groups.look(loader_group(self._settings), topics)
         except (KafkaError, OSError, TimeoutError):
             await self.close()  # what answers again is connected to anew
             return None
