@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from benchmarks.kafka.feed import Fed, feed
 from benchmarks.kafka.rows import Row
 from services.common.settings import Settings, load
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 
 PARTITIONS = 4
 SINGLE, BATCHED = "single", "batched"

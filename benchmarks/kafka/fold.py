@@ -23,7 +23,7 @@ from benchmarks.kafka.parts import Part, needs, part
 from benchmarks.kafka.process import FailedError, cpu_seconds
 from benchmarks.kafka.rows import Row, missing
 from services.common.partitions import partition_of
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 
 WHAT = "Waymark's sessionizer, every rule, one worker"
 ASKED = "≥ 70,000 per CPU-s (aim 100,000), 12 times Faust idiomatic"

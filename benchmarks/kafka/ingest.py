@@ -18,7 +18,7 @@ from benchmarks.kafka.build import NeedsError, reference
 from benchmarks.kafka.parts import KEY, part
 from benchmarks.kafka.process import FailedError, Process, cpu_seconds, pinned, running
 from benchmarks.kafka.rows import Row, missing
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 
 ASKED = {
     100: "≥ 200,000 events per CPU-s",

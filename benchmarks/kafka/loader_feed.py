@@ -13,7 +13,8 @@ from schemas.spans import DAY_MS
 from services.common.clock import SystemClock
 from services.common.ports import LogRecord
 from services.common.settings import Settings
-from services.common.topics import TOPIC_OF_TABLE, ensure_topics, topic_name
+from services.common.topics import TOPIC_OF_TABLE, topic_name
+from services.common.topics_made import ensure_topics
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import SourceRules
 

@@ -21,7 +21,7 @@ from benchmarks.kafka.process import FailedError
 from benchmarks.kafka.rows import Row, missing
 from services.common.partitions import key_of, partition_of
 from services.common.ports import LogRecord, PartitionMeta
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.sessionizer.core.partition import Partition
 from services.sessionizer.core.policy import SourceRules
 

@@ -27,7 +27,7 @@ from benchmarks.kafka.ingest import load
 from benchmarks.kafka.parts import Part, needs, part
 from benchmarks.kafka.process import FailedError, cpu_seconds
 from benchmarks.kafka.rows import Row, missing
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 
 ASKED = "≤ 1.1 times one's"
 RATE = 150.0

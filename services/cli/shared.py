@@ -12,7 +12,7 @@ from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
 from services.common.ports import Progress
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.history.distributed.forget import forget
 from services.history.distributed.installation import Distributed, opened
 from services.standalone.admin import history, letters, sources

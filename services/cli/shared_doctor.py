@@ -21,7 +21,7 @@ from services.common.errors import RetryableError, UnavailableError
 from services.common.kafka import client_options, loader_group, why, worker_group
 from services.common.policy_file import policy_of
 from services.common.settings import Settings
-from services.common.topics import wrong_topics
+from services.common.topics_checked import wrong_topics
 from services.metrics_api.hops import LOOK_SECONDS, TopicHops
 from services.sessionizer.directory import Directory
 from services.standalone.admin import queries

@@ -24,7 +24,8 @@ from services.common import logging
 from services.common.errors import UnavailableError
 from services.common.kafka import client_options
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 
 Changes = Mapping[str, bytes | None]
 """Keys with their new values; None takes a key away."""

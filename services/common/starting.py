@@ -24,7 +24,8 @@ from services.common.health_app import health_app
 from services.common.kafka import client_options
 from services.common.metrics import Metrics
 from services.common.settings import Settings
-from services.common.topics import Name, ensure_topics, topic_name
+from services.common.topics import Name, topic_name
+from services.common.topics_made import ensure_topics
 
 
 def begin(

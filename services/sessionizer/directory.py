@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 from services.common import logging
 from services.common.kafka import client_options
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 from services.sessionizer.announce import Announcement
 
 PAUSE_SECONDS = 1.0

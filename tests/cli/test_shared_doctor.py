@@ -10,7 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from services.common.kafka import client_options, loader_group
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 from services.loader.warehouse import migrate_server
 from tests.support.clickhouse_http import ClickHouseProcess
 from tests.support.commands import Commands

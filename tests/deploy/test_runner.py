@@ -19,7 +19,7 @@ from deploy.distributed.runner import TRIES, Runner
 from deploy.distributed.taken import is_free, refuse_taken
 from deploy.kafka.broker import free_ports
 from services.common.settings import load
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from tests.deploy.files import PORTS
 from tests.support.kafka import require_kafka, settings_for
 from tests.support.process import eventually

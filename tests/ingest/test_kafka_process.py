@@ -14,7 +14,7 @@ import pytest
 from deploy.kafka.broker import Broker
 from services.common.errors import UnavailableError
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from tests.support.commands import Commands
 from tests.support.kafka import read_all, settings_for
 from tests.support.kafka_load import Load, assert_nothing_lost

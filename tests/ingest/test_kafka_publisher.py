@@ -17,7 +17,7 @@ from services.common.errors import OverloadedError, UnavailableError
 from services.common.partitions import key_of, partition_of
 from services.common.ports import Outgoing
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.ingest.kafka_publisher import KafkaPublisher
 from tests.support.kafka import PARTITIONS, read_all, settings_for
 from tests.support.kafka_load import Load, assert_nothing_lost, outgoing

@@ -20,7 +20,8 @@ from services.common.errors import InvalidError, UnavailableError
 from services.common.kafka import client_options
 from services.common.ports import Clock
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name, topics
+from services.common.topics import topic_name, topics
+from services.common.topics_made import ensure_topics
 from tests.support.clock import ManualClock
 from tests.support.kafka import read_all, settings_for
 from tests.support.process import eventually

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.kafka.broker import Broker, cluster, make_nodes
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.ingest.kafka_publisher import KafkaPublisher
 from tests.support.kafka import read_all, require_kafka, settings_for
 from tests.support.kafka_load import Load, Send, assert_nothing_lost, outgoing

@@ -12,7 +12,7 @@ from deploy.kafka.properties import Listener
 from services.common.errors import InvalidError, UnavailableError
 from services.common.kafka import client_options
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.ingest.kafka_publisher import KafkaPublisher
 from tests.sessionizer.street import street, visit
 from tests.sessionizer.told import exact

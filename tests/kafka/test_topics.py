@@ -9,7 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from services.common.errors import InvalidError, UnavailableError
 from services.common.kafka import client_options
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name, wrong_topics
+from services.common.topics import topic_name
+from services.common.topics_checked import wrong_topics
+from services.common.topics_made import ensure_topics
 from tests.support.kafka import settings_for
 from tests.support.process import free_port
 
@@ -99,7 +101,10 @@ async def test_more_copies_in_sync_than_copies_is_a_wrong_setting(kafka_settings
 
 
 async def test_more_copies_than_brokers_cannot_be_made(kafka_settings: Settings) -> None:
-    told = await refusal(changed(kafka_settings, kafka_replication=3))
+    settings = changed(kafka_settings, kafka_replication=3)
+    with pytest.raises(UnavailableError) as refused:
+        await ensure_topics(settings, patience_s=0.5)
+    told = str(refused.value)
     assert "WAYMARK_KAFKA_REPLICATION = 3 copies, and 1 of the brokers live" in told
 
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from services.common.catalog_rows import Source
 from services.common.catalog_topic import open_catalog
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.metrics_api.run import create_part
 from services.metrics_api.topic_signals import TopicSignals, offsets_of, place_text
 from tests.metrics.shop import NOW, SINCE, SOURCE, generate

@@ -9,7 +9,7 @@ from services.common.clickhouse import open_storage
 from services.common.errors import InvalidError
 from services.common.kafka import loader_group
 from services.common.settings import Settings, load
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.loader.migrate import migrate, migrations
 from services.loader.part import open_consumer
 from services.loader.topics import tables_by_topic

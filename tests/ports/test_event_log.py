@@ -14,7 +14,7 @@ import pytest
 from schemas.rows import DeadLetter
 from services.common.clock import SystemClock
 from services.common.ports import Outgoing
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.ingest.kafka_publisher import KafkaPublisher
 from services.standalone.log import SqliteLog
 from tests.support.clock import ManualClock

@@ -14,7 +14,8 @@ from schemas.event import Event, EventType, Product
 from services.common.kafka import client_options
 from services.common.partitions import key_of, partition_of
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 
 TICK = b'{"type":"__tick"}'
 TEA = Product(product_id="tea", name="Tea", price=1_000)

@@ -17,7 +17,8 @@ from faust.types import TP
 from services.common.kafka import client_options, worker_group
 from services.common.ports import Changes, PartitionMeta
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 from services.sessionizer.effects import Effects
 from tests.sessionizer.apps import (
     asking,

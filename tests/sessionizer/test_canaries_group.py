@@ -15,7 +15,8 @@ from faust.types import TP
 
 from services.common.metrics import Metrics
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 from services.sessionizer.app import make_app
 from services.sessionizer.core.policy import SourceRules, Time
 from services.sessionizer.owner import Owner

@@ -9,7 +9,7 @@ import pytest
 
 from services.common.metrics import Metrics
 from services.common.settings import Settings
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.sessionizer import group
 from services.sessionizer.app import Reader
 from services.sessionizer.core.policy import Time

@@ -12,7 +12,8 @@ from services.common.kafka import client_options
 from services.common.policy_file import parse_policy
 from services.common.ports import PartitionMeta
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 from services.sessionizer.core.policy import Policy, SourceRules
 from services.sessionizer.effects import META_KEY
 from tests.sessionizer.street import TEA, TICK, does, now_ms, street

@@ -11,7 +11,8 @@ from schemas.event import Event
 from services.common.kafka import client_options
 from services.common.ports import LogRecord
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 from services.sessionizer.core.batch import Rows, fold_history
 from services.sessionizer.core.codec import VERSION
 from services.sessionizer.core.partition import Partition

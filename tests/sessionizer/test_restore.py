@@ -15,7 +15,8 @@ from services.common.metrics import Metrics
 from services.common.partitions import key_of, partition_of
 from services.common.ports import Changes, Outgoing, PartitionMeta
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 from services.sessionizer.core.policy import SourceRules, Time
 from services.sessionizer.effects import BATCH_BYTES, META_KEY, Effects
 from services.sessionizer.owners import Owners

@@ -20,7 +20,7 @@ from services.common.partitions import partition_of
 from services.common.ports import Clock, Outgoing
 from services.common.settings import Settings, load
 from services.common.sites import site_of
-from services.common.topics import ensure_topics
+from services.common.topics_made import ensure_topics
 from services.demo.journeys import visits
 from services.loader.migrate import migrate
 from services.sessionizer.effects import Effects

@@ -14,7 +14,8 @@ from services.common.kafka import client_options
 from services.common.metrics import Metrics
 from services.common.ports import Storage
 from services.common.settings import Settings
-from services.common.topics import TOPIC_OF_TABLE, ensure_topics, topic_name
+from services.common.topics import TOPIC_OF_TABLE, topic_name
+from services.common.topics_made import ensure_topics
 from services.loader.loader import TopicLoader
 from services.loader.part import open_consumer
 from services.loader.topics import EVENTS, tables_by_topic

@@ -19,7 +19,8 @@ from services.common.fatal import die
 from services.common.ports import PartitionMeta, Sink, nothing
 from services.common.ports import Progress as Report
 from services.common.settings import Settings
-from services.common.topics import ensure_topics, topic_name
+from services.common.topics import topic_name
+from services.common.topics_made import ensure_topics
 from services.loader.marks import MarkingSink
 from services.loader.warehouse import migrated
 from services.standalone.folder import Folder, FolderLock
