@@ -38,17 +38,23 @@ def read_lines(path: Path, seen: Callable[[int], None] | None = None) -> Iterato
 
     ``seen`` is told the file's own bytes read so far, for a progress bar. Raises ``InvalidError``
     naming the file where it cannot be opened or is not compressed as its name says, ``CutError``
-    where it ends inside its compression, or a line is too long.
+    where it ends inside its compression, or a line is too long. What ``seen`` raises is its own.
     """
+    for number, line, raw in _read(path):
+        if len(line) > MAX_LINE:
+            raise CutError(path, number, f"longer than {MAX_LINE} bytes")
+        if seen is not None and number % 1000 == 0:
+            seen(raw.tell())
+        yield number, _bare(line, first=number == 1)
+
+
+def _read(path: Path) -> Iterator[tuple[int, bytes, IO[bytes]]]:
+    """Yield number, line and the open file; only what opens and reads may call it damaged."""
     number = 0
     try:
         with path.open("rb") as raw, _opened(path, raw) as text:
             for number, line in enumerate(iter(lambda: text.readline(MAX_LINE + 1), b""), 1):
-                if len(line) > MAX_LINE:
-                    raise CutError(path, number, f"longer than {MAX_LINE} bytes")
-                if seen is not None and number % 1000 == 0:
-                    seen(raw.tell())
-                yield number, _bare(line, first=number == 1)
+                yield number, line, raw
     except WHATEVER_READS as error:
         raise _unreadable(path, number, error) from error
 

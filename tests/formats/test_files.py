@@ -1,5 +1,6 @@
 """Files: the public data sets as they come, compression by extension, and clear refusals."""
 
+import errno
 import gzip
 import sys
 from collections import Counter
@@ -40,6 +41,16 @@ def test_a_file_cut_inside_its_compression_is_named_with_its_last_whole_line(
     (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CutError, match=r"cut\.gz, line \d{3,}: the file ends inside"):
         list(read_lines(tmp_path / "cut.gz"))
+
+
+def test_a_report_that_fails_is_no_damage_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"line\n" * 2_000)
+
+    def gone(_: int) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        list(read_lines(tmp_path / "a.txt", gone))
 
 
 @pytest.mark.parametrize(("name", "kind"), [("a.gz", "gzip"), ("a.zst", "zstd")])
