@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.refusal import shown
 from services.formats.items import BadLine, Item, Line, Read
 
 EVENTS: dict[str, dict[str, object]] = {
@@ -100,13 +101,13 @@ def _calls(call: dict[str, Any]) -> Iterator[Any]:
 
 def _item(number: int, call: object, raw: bytes) -> Item | BadLine:
     if not isinstance(call, dict):
-        return BadLine(number, "batch", f"batch holds {call!r}, which is no call", raw)
+        return BadLine(number, "batch", f"batch holds {shown(call)}, which is no call", raw)
     missing = _missing(call)
     if missing:
         return BadLine(number, missing, f"{missing} is missing", raw)
     kind = _first(call, "type", "action")
-    if kind not in CALLS:
-        message = f"type = {kind!r} is none of {', '.join(sorted(CALLS))}"
+    if not isinstance(kind, str) or kind not in CALLS:
+        message = f"type = {shown(kind)} is none of {', '.join(sorted(CALLS))}"
         return BadLine(number, "type", message, raw)
     return Item(number, to_item(call))
 

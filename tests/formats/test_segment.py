@@ -116,6 +116,14 @@ def test_what_is_none_of_the_calls_is_rejected() -> None:
     assert (bad.field, "'product_view' is none of alias, group" in bad.message) == ("type", True)
 
 
+@pytest.mark.parametrize("kind", [{"is": "track"}, ["track"], 7, "track" * 1_000])
+def test_a_type_that_is_no_name_of_a_call_is_rejected_in_few_words(kind: object) -> None:
+    (bad,) = read([(9, msgspec.json.encode(DONE | {"type": kind}))])
+    assert isinstance(bad, BadLine)
+    assert (bad.field, len(bad.message) < 200) == ("type", True)
+    assert " is none of alias, group" in bad.message
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_the_documented_examples_once_completed_are_all_understood(
     name: str, test_data: Path
