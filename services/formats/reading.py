@@ -1,5 +1,6 @@
 """A file of any format from its first event to its last, and what to try where none is taken."""
 
+import re
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,8 @@ from services.formats.registry import FORMATS, format_named
 HEAD = 20
 """So many lines tell a format."""
 KNOWN = ", ".join(FORMATS)
+PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+"""A name that jq and every shell take as it is: another one could be a command of the file's."""
 
 
 def read_file(path: Path, form: str, seen: Callable[[int], None] | None = None) -> Read:
@@ -62,9 +65,10 @@ def _of_json(line: bytes) -> str:
     inner = [name for name, value in fields.items() if isinstance(value, dict)]
     if not inner:
         return f"is it of another format? --format takes one of {KNOWN}"
+    takes = f" jq -c .{inner[-1]} takes it out" if PLAIN.fullmatch(inner[-1]) else ""
     return (
         f"fields are looked for at the top of a line, where there are {shown(', '.join(fields))}: "
-        f"does the event stand within {shown(inner[-1])}? jq -c .{inner[-1]} takes it out"
+        f"does the event stand within {shown(inner[-1])}?{takes}"
     )
 
 

@@ -3,8 +3,10 @@
 import gzip
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from schemas.refusal import shown
 from services.common.errors import InvalidError
 from services.formats.items import BadLine, Item
 from services.formats.reading import hint, read_file
@@ -57,6 +59,7 @@ def test_a_file_without_its_header_is_refused_by_its_name_and_with_its_format(
         ("waymark", ARRAY, "one object a line: jq -c ."),
         ("segment", b'{\n"type":"page"\n}', "one object a line: jq -c ."),
         ("segment", WRAPPED, "jq -c .payload takes it out"),
+        ("waymark", b'{"from":"queue","type":{"is":1}}', "stand within 'type'? jq -c .type"),
         ("segment", b'{"type":"page"}', "one of waymark, segment, rees46, otto"),
         ("waymark", b"a;b;c", "one of waymark, segment, rees46, otto"),
         ("waymark", OURS, ""),
@@ -69,3 +72,10 @@ def test_the_head_of_a_file_tells_what_to_try(
     told = hint(write(tmp_path, text), form)
     assert said in told
     assert bool(told) == bool(said)
+
+
+@pytest.mark.parametrize("name", ["$(touch x)", "a;b", "\x1b[2J", "größe", "a-b", "2", "", "a\n"])
+def test_a_name_out_of_the_file_is_no_command_to_paste(tmp_path: Path, name: str) -> None:
+    told = hint(write(tmp_path, msgspec.json.encode({name: {"type": "page"}})), "segment")
+    assert f"does the event stand within {shown(name)}?" in told
+    assert (told.isprintable(), "jq" in told) == (True, False)
