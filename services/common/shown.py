@@ -10,7 +10,7 @@ HIDDEN = "***"
 
 
 def for_shell(environ: Mapping[str, str]) -> str:
-    """Return ``NAME=value …`` of these variables, with ``***`` for each password and key."""
+    """Return ``NAME=value …`` of these variables, with ``***`` for what may be secret."""
     return " ".join(f"{name}={shlex.quote(_shown(name, value))}" for name, value in environ.items())
 
 
@@ -20,7 +20,7 @@ def _shown(name: str, value: str) -> str:
     url = urlsplit(value)
     if url.scheme not in {"http", "https"}:
         return HIDDEN
-    if "password" in url.query:
+    if url.query:  # under whatever name it holds a login, and no list of names is whole
         url = url._replace(query=HIDDEN)
     user, at, host = url.netloc.rpartition("@")
     login = f"{user.partition(':')[0]}:{HIDDEN}" if at else ""

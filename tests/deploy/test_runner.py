@@ -149,6 +149,12 @@ def test_the_settings_of_a_command_are_all_there_but_for_what_is_secret() -> Non
     )
 
 
+@pytest.mark.parametrize("query", ["access_token=s3cr3t", "Password=s3cr3t", "user=a&pw=s3cr3t"])
+def test_what_stands_in_a_query_is_never_shown(query: str) -> None:
+    shared = {"WAYMARK_CLICKHOUSE": f"https://store:8443/waymark?{query}"}
+    assert commands_settings(shared, {}) == "WAYMARK_CLICKHOUSE='https://store:8443/waymark?***'"
+
+
 def test_one_that_ends_at_once_tells_its_last_words(tmp_path: Path) -> None:
     runner = Runner()
     with pytest.raises(EndedError, match="no such topic"):
