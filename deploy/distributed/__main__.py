@@ -21,6 +21,8 @@ from deploy.distributed.runner import Runner
 from deploy.distributed.taken import refuse_taken
 from deploy.kafka.libs import MissingError
 
+LAST_PORT = 65535
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; return the exit status."""
@@ -75,7 +77,15 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--kafka-port", type=int, default=9092, help="first of two")
     parser.add_argument("--workers", type=int, default=2, help="sessionizers")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    ports = Ports.first(given.first_port, given.workers)
+    for option, first, last in (
+        ("--first-port", given.first_port, max((ports.clickhouse, *ports.sessionizers))),
+        ("--kafka-port", given.kafka_port, given.kafka_port + 1),
+    ):
+        if not 0 < first < last <= LAST_PORT:
+            parser.error(f"{option} {first}: ports are 1 to {LAST_PORT}; it takes up to {last}")
+    return given
 
 
 def _kafka(runner: Runner, folder: Path, port: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import stat
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.distributed.__main__ import main
 from deploy.distributed.banner import commands_settings
 from deploy.distributed.child import Child, EndedError
 from deploy.distributed.kafka import Kafka
@@ -132,6 +134,41 @@ def test_a_port_that_is_taken_is_refused_with_the_option_that_moves_it(part: str
             refuse_taken(nowhere, taken - 1 if part == "kafka" else 0)
     assert f'make run-distributed ARGS="{option} ' in str(refused.value)
     refuse_taken(nowhere, 0)
+
+
+def test_a_port_that_cannot_be_looked_at_is_not_called_taken() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))  # no socket can be made
+    try:
+        with pytest.raises(EndedError) as refused:
+            refuse_taken(Ports(80, 0, (), 0, 0), 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    said = str(refused.value)
+    assert "port 80 of 127.0.0.1, wanted by ingest, cannot be used: Too many open files; " in said
+    assert 'ARGS="--first-port 8300"' in said
+
+
+@pytest.mark.parametrize(
+    ("given", "last"),
+    [
+        ("--first-port 65530", 65573),
+        ("--first-port 65480 --workers 7", 65542),
+        ("--first-port 0", 43),
+        ("--first-port 65500 --workers 0", 65543),
+        ("--first-port -1", 42),
+        ("--kafka-port 65535", 65536),
+        ("--kafka-port 0", 1),
+    ],
+)
+def test_a_port_that_is_none_is_refused_with_its_option(
+    given: str, last: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(given.split())
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert f"{given.partition(' --')[0]}: ports are 1 to 65535; it takes up to {last}" in said
 
 
 def test_the_settings_of_a_command_are_all_there_but_for_what_is_secret() -> None:
