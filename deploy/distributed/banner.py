@@ -7,8 +7,9 @@ from deploy.distributed.parts import SOURCE, Keys, Ports
 from services.common.shown import HIDDEN, for_shell
 
 EXAMPLE = '{"type":"page_view","visitor_id":"me","url":"https://shop.example/"}'
-REACH = ("WAYMARK_KAFKA", "WAYMARK_CLICKHOUSE")
-"""What the names of the settings begin with that a command needs to reach the installation."""
+REACH = ("WAYMARK_KAFKA", "WAYMARK_CLICKHOUSE", "WAYMARK_POLICY")
+"""What the names of the settings begin with that a command needs: to reach the installation, and to
+fold as its workers do."""
 
 
 def commands_settings(shared: Mapping[str, str], environ: Mapping[str, str]) -> str:

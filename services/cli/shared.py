@@ -10,6 +10,7 @@ from services.cli.shared_doctor import report
 from services.common.catalog import Catalog
 from services.common.catalog_topic import open_catalog
 from services.common.clock import SystemClock
+from services.common.errors import InvalidError
 from services.common.ports import Progress
 from services.common.settings import Settings
 from services.common.topics_made import ensure_topics
@@ -28,7 +29,7 @@ def call_shared(
 ) -> Any:
     """Run the command on the installation; what it changes every part knows within a second.
 
-    Raises ``InvalidError`` where the topics are other than the settings say.
+    Raises ``InvalidError`` where the topics, or the policy of the workers, are not as set here.
     """
     if command == "doctor":
         return report(settings)
@@ -36,12 +37,19 @@ def call_shared(
         # Another number of partitions than the topics have would be waited for in vain.
         asyncio.run(ensure_topics(settings))
         with opened(settings, progress) as installation:
+            if command in _BY_RULES:
+                _check_policy(installation)
             return _ON_HISTORY[command](installation, dict(args))
     catalog = open_catalog(settings, SystemClock())
     try:
         return _ON_CATALOG[command](_Context(catalog), dict(args))
     finally:
         catalog.close()
+
+
+def _check_policy(here: Distributed) -> None:
+    if wrong := here.log.differs(here.rules.policy):
+        raise InvalidError(wrong)
 
 
 def _forget(here: Distributed, args: dict[str, Any]) -> dict[str, int]:
@@ -62,6 +70,8 @@ _ON_CATALOG = {
     "keys.create": sources.create_key,
     "keys.revoke": sources.revoke_key,
 }
+_BY_RULES = {"import", "rebuild", "policy.try"}
+"""Those that fold: by another policy than the workers' they would rewrite what was right."""
 _ON_HISTORY = {
     "import": history.import_file,
     "rebuild": history.rebuild_source,

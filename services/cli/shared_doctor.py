@@ -180,27 +180,30 @@ async def _members_of(admin: AIOKafkaAdminClient, group: str) -> int:
 
 
 def _partitions(settings: Settings) -> Check:
-    owned = _asked(settings, _owned(settings))
+    owned, other = _asked(settings, _owned(settings))
     missing = sorted(set(range(settings.kafka_partitions)) - set().union(*owned.values()))
     facts = {"workers": {url: sorted(mine) for url, mine in owned.items()}, "missing": missing}
     if missing:
         shown = ", ".join(map(str, missing))
         message = f"no worker answers for partitions {shown}"
         return Check("partitions", "wrong", message, MISSING, facts)
+    if other:
+        return Check("partitions", "wrong", other, "do as the message says", facts)
     return Check("partitions", "ok", f"all have an owner; workers: {len(owned)}", "", facts)
 
 
-async def _owned(settings: Settings) -> dict[str, set[int]]:
-    """Return the partitions that each announced worker answers for now."""
+async def _owned(settings: Settings) -> tuple[dict[str, set[int]], str]:
+    """Return the partitions that each announced worker answers for, and how its policy differs."""
     directory = Directory(settings)
     try:
         await directory.start()
         urls = sorted(set(directory.urls.values()))
+        other = directory.differs(policy_of(settings.policy))
     finally:
         await directory.stop()
     async with httpx.AsyncClient(timeout=WORKER_SECONDS) as http:
         found = await asyncio.gather(*(_answers(http, url) for url in urls))
-    return {url: mine for url, mine in zip(urls, found, strict=True) if mine}
+    return {url: mine for url, mine in zip(urls, found, strict=True) if mine}, other
 
 
 async def _answers(http: httpx.AsyncClient, url: str) -> set[int]:

@@ -20,6 +20,12 @@ def policy_of(path: Path | None) -> Policy:
     return Policy() if path is None else read_policy(path)
 
 
+def mark_of(policy: Policy) -> str:
+    """Return what tells a policy from any other: its version, and a digest of all its rules."""
+    digest = hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()[:8]
+    return f"version {policy.version} ({digest})"
+
+
 def read_policy(path: Path) -> Policy:
     """Return the policy of a file. Raises ``InvalidError`` naming file, field and value."""
     try:

@@ -21,20 +21,25 @@ AGAIN_SECONDS = 30.0
 
 
 class Announcement(Struct, frozen=True):
-    """One partition's owner: where it is asked, and since when it owns it."""
+    """One partition's owner: where it is asked, since when it owns it, and what it folds by.
+
+    ``policy`` is ``mark_of`` the installation's, "" where a worker of before does not say.
+    """
 
     partition: int
     url: str
     since_ms: int
+    policy: str = ""
 
 
 class Announcer:
     """Tells the other parts which partitions are to be asked here."""
 
-    def __init__(self, settings: Settings, url: str, clock: Clock) -> None:
+    def __init__(self, settings: Settings, url: str, policy: str, clock: Clock) -> None:
         """Announce under this URL; nothing is sent before ``start``."""
         self._topic = topic_name(settings, "owners")
         self._url = url
+        self._policy = policy
         self._clock = clock
         self._since: dict[int, int] = {}
         self._producer = AIOKafkaProducer(**client_options(settings), acks="all", linger_ms=0)
@@ -50,7 +55,7 @@ class Announcer:
         await asyncio.gather(*(self._say(n, since) for n, since in self._since.items()))
 
     async def _say(self, number: int, since_ms: int) -> None:
-        word = msgspec.json.encode(Announcement(number, self._url, since_ms))
+        word = msgspec.json.encode(Announcement(number, self._url, since_ms, self._policy))
         await self._producer.send_and_wait(
             self._topic, key=str(number).encode(), value=word, partition=0
         )

@@ -15,6 +15,7 @@ import msgspec
 from services.common.errors import MovingError
 from services.common.partitions import key_of, partition_of
 from services.common.settings import Settings
+from services.sessionizer.core.policy import Policy
 from services.sessionizer.directory import Directory
 
 ANSWERED = frozenset({200, 204})
@@ -51,6 +52,10 @@ class WorkerClient:
     def urls(self) -> Collection[str]:
         """Return the URL of every worker that owns a partition."""
         return set(self._directory.urls.values())
+
+    def differs(self, policy: Policy) -> str:
+        """Say by which other policy of the installation workers fold; "" where by none."""
+        return self._directory.differs(policy)
 
     def home(self, source: str, address: str) -> str:
         """Return the URL of the worker that owns an address; ``MovingError`` where none does."""

@@ -10,10 +10,12 @@ from aiokafka.errors import KafkaError
 
 from services.common import logging
 from services.common.kafka import client_options
+from services.common.policy_file import mark_of
 from services.common.settings import Settings
 from services.common.topics import topic_name
 from services.common.topics_made import ensure_topics
 from services.sessionizer.announce import Announcement
+from services.sessionizer.core.policy import Policy
 
 PAUSE_SECONDS = 1.0
 
@@ -27,12 +29,24 @@ class Directory:
         self._tp = TopicPartition(topic_name(settings, "owners"), 0)
         self._reader: Any = None
         self._urls: dict[int, str] = {}
+        self._policies: dict[int, str] = {}
         self._task: asyncio.Task[None] | None = None
 
     @property
     def urls(self) -> Mapping[int, str]:
         """Return the URL of every partition that has an owner."""
         return self._urls
+
+    def differs(self, policy: Policy) -> str:
+        """Say by which other policy of the installation workers fold; "" where by none."""
+        mark = mark_of(policy)
+        others = sorted(set(self._policies.values()) - {mark, ""})
+        if not others:
+            return ""
+        return (
+            f"WAYMARK_POLICY here is {mark}, and workers fold by {' and '.join(others)}: set it to "
+            "the file that they were given"
+        )
 
     async def start(self) -> None:
         """Read what is announced, and go on following."""
@@ -71,5 +85,7 @@ class Directory:
             number = int(record.key)
             if record.value is None:
                 self._urls.pop(number, None)
+                self._policies.pop(number, None)
             else:
-                self._urls[number] = msgspec.json.decode(record.value, type=Announcement).url
+                said = msgspec.json.decode(record.value, type=Announcement)
+                self._urls[number], self._policies[number] = said.url, said.policy

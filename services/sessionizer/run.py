@@ -23,7 +23,7 @@ from services.common.errors import FatalError
 from services.common.fatal import die
 from services.common.garbage import collect_seldom
 from services.common.metrics import Metrics
-from services.common.policy_file import policy_of
+from services.common.policy_file import mark_of, policy_of
 from services.common.rules import CatalogRules
 from services.common.server import listen, url_of
 from services.common.settings import Settings
@@ -77,7 +77,7 @@ class Worker:
         self._app, self._reader = make_app(settings, self._owners, die)
         self._pulse = Pulse(settings, self._owners, tally)
         url = settings.advertise or url_of(settings.host, address, socket.gethostname())
-        self._announcer = Announcer(settings, url, SystemClock())
+        self._announcer = Announcer(settings, url, mark_of(policy), SystemClock())
         shown = Shown(self._owners, self._pulse, metrics, settings.kafka_partitions, self._unready)
         self._server = _server(shown)
         self._stopping = False

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,15 @@ import pytest
 import pytest_asyncio
 
 from schemas.rows import DeadLetter
+from services.cli.shared import call_shared
+from services.common.catalog_topic import open_catalog
+from services.common.clickhouse import ClickHouse
+from services.common.clock import SystemClock
+from services.common.errors import InvalidError, UnavailableError
+from services.common.ports import nothing
+from services.common.settings import Settings
 from services.history.distributed.live import linked
+from services.history.distributed.nightly import rebuild_marked
 from tests.history.shop_on_kafka import Shop, open_shop
 from tests.sessionizer.street import does, now_ms
 from tests.support.clickhouse_http import ClickHouseProcess
@@ -22,6 +32,9 @@ from tests.support.kafka import settings_for
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DAY_MS = 86_400_000
 NOTHING_OPEN = 1 << 62
+OTHER = (
+    r"WAYMARK_POLICY here is version 1 \(\w{8}\), and workers fold by version \d+ \(\w{8}\): set"
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -40,6 +53,11 @@ async def shop(
             yield one
     finally:
         server.kill()
+
+
+def without_policy(shop: Shop) -> Settings:
+    """Return the settings of a shell in which nobody has named the policy of the workers."""
+    return shop.settings.model_copy(update={"policy": None})
 
 
 def line(kind: str, visitor: str, ts_ms: int, **fields: Any) -> str:
@@ -102,11 +120,32 @@ async def test_a_late_event_is_folded_in_by_the_rebuild_of_the_marked(shop: Shop
     await shop.until(ended, [[1]])
     await shop.send("late", does("page_view", "v", ts_ms=at - 100, **home))
     await shop.until("SELECT flag FROM event_flags FINAL WHERE source = 'late'", [["late"]])
+    with pytest.raises(UnavailableError, match=OTHER):
+        await asyncio.to_thread(_at_night, without_policy(shop), shop.storage)
     done = await shop.call("rebuild", source="late", marked=True)
     assert done["events"] == 2
     views = "SELECT page_views FROM sessions FINAL WHERE source = 'late' AND deleted = 0"
     assert shop.rows(views) == [[2]]
     assert shop.rows("SELECT count() FROM event_flags FINAL WHERE source = 'late'") == [[0]]
+
+
+def _at_night(settings: Settings, storage: ClickHouse) -> None:
+    with closing(open_catalog(settings, SystemClock())) as catalog:
+        rebuild_marked(settings, catalog, storage, SystemClock(), "late")
+
+
+async def test_nothing_is_folded_anew_by_another_policy_than_the_workers(shop: Shop) -> None:
+    await shop.source("ruled")
+    settings = without_policy(shop)
+    for command in ("rebuild", "import", "policy.try"):
+        with pytest.raises(InvalidError, match=OTHER):
+            await asyncio.to_thread(call_shared, settings, command, {"source": "ruled"}, nothing)
+    letters = await asyncio.to_thread(call_shared, settings, "dlq.ls", {"source": "ruled"}, nothing)
+    assert letters == [], "what folds nothing is done"
+    report = await asyncio.to_thread(call_shared, settings, "doctor", {}, nothing)
+    (wrong,) = [one for one in report["checks"] if one["verdict"] == "wrong"]
+    assert wrong["name"] == "partitions"
+    assert re.match(OTHER, wrong["message"])
 
 
 async def test_refused_events_come_in_again_through_the_log_or_as_history(shop: Shop) -> None:

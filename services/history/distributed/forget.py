@@ -12,7 +12,7 @@ The lines in the log itself, and in the topics of rows, go with the topics' rete
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from services.common.settings import Settings
 from services.history import queries
 from services.history.distributed.live import Link, linked
 from services.loader.erase import erase, visitors_of
+from services.sessionizer.core.codec import Codec, State
 
 
 def forget(
@@ -44,14 +45,15 @@ def forget(
         for row in _known_as(storage, source, visitors)
         if row["alias"] not in visitors
     ]
-    addresses = {one.to for one in (*own, *shared)}
+    addresses = sorted({one.to for one in (*own, *shared)})
     before = link.states(source, addresses)
     for events in (own, shared):
         link.append(_lines(events))
         link.read_on()
-    after = link.states(source, before)
+    after = link.states(source, addresses)
     link.settle()
-    went = {"states": sum(after.get(one) != state for one, state in before.items())}
+    told = [_told(states, source, addresses) for states in (before, after)]
+    went = {"states": sum(was != now for was, now in zip(*told, strict=True))}
     went |= erase(storage, source, visitor_id=visitor_id, user_id=user_id)
     return {"visitors": len(visitors) if any(went.values()) else 0, **went}
 
@@ -60,6 +62,17 @@ def _known_as(storage: Storage, source: str, visitors: Sequence[str]) -> list[di
     return storage.query(
         queries.linking("known_as"), {"source": source, "addresses": list(visitors)}
     )
+
+
+def _told(states: Mapping[str, bytes], source: str, addresses: Iterable[str]) -> list[Any]:
+    """Return what the state of each address tells of somebody: not that somebody was forgotten."""
+    codec, nobody = Codec(), State()
+    told: list[Any] = []
+    for one in addresses:
+        data = states.get(one)
+        state, waiting = codec.decode_unsettled(data, source, one) if data else (nobody, [])
+        told.append((state.visitor, state.hashes, state.alias, waiting))
+    return told
 
 
 def _lines(events: Iterable[Event]) -> list[Outgoing]:

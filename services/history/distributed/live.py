@@ -15,6 +15,7 @@ from services.history.distributed.brokers import OUTPUTS, Brokers, Places
 from services.history.distributed.workers import Workers
 from services.history.installation import Standing
 from services.sessionizer.core.collect import VERSION_SHIFT
+from services.sessionizer.core.policy import Policy
 
 
 class Link:
@@ -41,6 +42,10 @@ class Link:
     def append(self, items: Sequence[Outgoing]) -> None:
         """Make lines durable in the log."""
         self._background.run(self._brokers.append(items))
+
+    def differs(self, policy: Policy) -> str:
+        """Say by which other policy of the installation workers fold; "" where by none."""
+        return self._workers.differs(policy)
 
     def settle(self) -> None:
         """Return once storage has all that the workers have read and stated by now."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from services.common import logging
 from services.common.catalog import Catalog
-from services.common.errors import InvalidError
+from services.common.errors import InvalidError, UnavailableError
 from services.common.policy_file import policy_of
 from services.common.ports import Clock, Storage
 from services.common.rules import CatalogRules
@@ -29,7 +29,8 @@ def rebuild_marked(
 ) -> Summary:
     """Rebuild the marked visitors of a source.
 
-    Raises ``RetryableError`` where workers, brokers or storage do not answer.
+    Raises ``RetryableError`` where workers, brokers or storage do not answer, or workers fold by
+    another policy: what was right would become another's.
     """
     policy = policy_of(settings.policy)
     if catalog.source(source) is None:
@@ -39,6 +40,8 @@ def rebuild_marked(
     if not addresses:
         return Summary(source, 0, {})
     with linked(settings) as link:
+        if wrong := link.differs(policy):
+            raise UnavailableError(wrong)  # while one is brought in, part after part
         now = LiveWorkers(link, clock).standing()
         rules = CatalogRules(catalog, policy)
         task = Task(source, rules, now.as_of_ms, now.version, now.live)

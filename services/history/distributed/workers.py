@@ -23,6 +23,8 @@ PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 0.5
 ASKED_AT_ONCE = 500
 """So many addresses go into one question; a worker folds nothing for some ms of it."""
+SIDE_BY_SIDE = 16
+"""So many questions of one address each are under way."""
 
 
 class Workers(WorkerClient):
@@ -71,11 +73,14 @@ class Workers(WorkerClient):
 
     async def states(self, source: str, addresses: Iterable[str]) -> dict[str, bytes]:
         """Return what is live of each address, encoded; of which nothing is, is left out."""
-        found = {}
-        for address in addresses:
-            if state := await _patiently(partial(self._state, source, address)):
-                found[address] = state
-        return found
+        asked, some = list(addresses), asyncio.Semaphore(SIDE_BY_SIDE)
+
+        async def ask(address: str) -> bytes:
+            async with some:
+                return await _patiently(partial(self._state, source, address))
+
+        found = zip(asked, await asyncio.gather(*map(ask, asked)), strict=True)
+        return {address: state for address, state in found if state}
 
     # -- asking
 
