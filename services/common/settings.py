@@ -110,7 +110,9 @@ class Settings(BaseSettings):
         description="Bytes of the log beyond which applied and stored records go sooner.",
     )
     events_keep_days: int = Field(
-        400, ge=1, description="Days raw events are kept; aggregates outlive them."
+        400,
+        ge=1,
+        description="Days raw events are kept, 98 hours at least; aggregates outlive them.",
     )
     kafka: str = Field(
         "", description="Kafka's bootstrap servers, `host:port,…`; empty: no Kafka, one process."

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import for_code
 
 from services.common.errors import InvalidError, UnavailableError
 from services.common.kafka import client_options
@@ -93,11 +93,12 @@ async def _configs(admin: AIOKafkaAdminClient, wanted: list[Topic]) -> dict[str,
     found: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources):
         for code, message, _, name, entries in answer.resources:
-            if for_code(code) is UnknownTopicOrPartitionError:
+            error = for_code(code)
+            if error.retriable:
                 # Made a moment ago, and not yet known to this one of the brokers: ask again.
-                raise UnknownTopicOrPartitionError(f"topic {name}")
+                raise error(f"topic {name}")
             if code:
-                raise InvalidError(f"topic {name} cannot be looked at: {message or for_code(code)}")
+                raise InvalidError(f"topic {name} cannot be looked at: {message or error}")
             found[name] = {entry[0]: entry[1] for entry in entries}
     return found
 

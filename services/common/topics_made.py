@@ -73,8 +73,8 @@ async def _await_leaders(settings: Settings, made: list[Topic]) -> None:
     """Wait until the brokers serve what they have just made; metadata alone shows it too early."""
     every = [TopicPartition(one.name, n) for one in made for n in range(one.partitions)]
     reader = AIOKafkaConsumer(**client_options(settings), request_timeout_ms=REQUEST_MS)
-    await reader.start()
     try:
+        await reader.start()
         reader.assign(every)
         until = time.monotonic() + LEADERS_S
         while not await _are_served(reader):
@@ -114,6 +114,8 @@ async def _make(admin: AIOKafkaAdminClient, missing: list[Topic]) -> None:
                 f"topic {name} cannot be made: WAYMARK_KAFKA_REPLICATION = {missing[0].replication}"
                 f" copies, and {up} of the brokers live: bring more up, or set it to {up} or less"
             )
+        if error.retriable:  # brokers that are busy, or choose who leads them
+            raise error(f"topic {name}")
         # Several parts start at the same time, and one of them is the first.
         if code and error is not TopicAlreadyExistsError:
             raise InvalidError(f"topic {name} cannot be made: {error.__name__} {message}")
