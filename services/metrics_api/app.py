@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import msgspec
 from fastapi import Depends, FastAPI
 
-from services.common import logging
 from services.common.catalog import Catalog
+from services.common.fatal import die
 from services.common.metrics import Metrics
 from services.common.ports import (
     Clock,
@@ -46,6 +46,7 @@ from services.metrics_api.store import AsyncReads, Store
 from services.sessionizer.core.policy import Rules
 
 Around = Callable[[], AbstractAsyncContextManager[object]]
+OnFatal = Callable[[BaseException], None]
 
 SHAPES = (
     shapes.Session,
@@ -94,6 +95,7 @@ def create_metrics_api(
     signal_log: SignalLog | None = None,
     reads: AsyncReads | None = None,
     around: Around = nullcontext,
+    on_fatal: OnFatal = die,
 ) -> FastAPI:
     """Return the app that answers every read, and serves the page at ``/``.
 
@@ -102,8 +104,8 @@ def create_metrics_api(
     server need not wait for them.
     ``waits`` tells how late the loader is.
     ``signal_log`` takes the place of the feed for streams, ``reads`` asks storage without a
-    thread, ``around`` is held as long as the app lives. Who listens on loopback puts
-    ``guard_hosts`` around the app.
+    thread, ``around`` is held as long as the app lives, ``on_fatal`` is told what ended the looks
+    at the log, and ends the process. Who listens on loopback puts ``guard_hosts`` around the app.
     """
     followers = Followers(feed, settings.stream_queue)
     gate = Gate(live, clock, rules)
@@ -124,6 +126,13 @@ def create_metrics_api(
         metrics=metrics,
         settings=settings,
     )
+    app = _app()
+    app.state.parts, app.state.around, app.state.on_fatal = parts, around, on_fatal
+    return app
+
+
+def _app() -> FastAPI:
+    """Return the endpoints, which find in ``app.state`` what they stand on."""
     app = FastAPI(
         title="Waymark",
         description="Journeys, carts and signals of a storefront. Times are epoch milliseconds, "
@@ -132,7 +141,6 @@ def create_metrics_api(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.parts, app.state.around = parts, around
     errors.install(app)
     checks = [Depends(check) for check in (errors.only_known, errors.once, errors.filled)]
     for module in MODULES:
@@ -143,11 +151,11 @@ def create_metrics_api(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    parts = app.state.parts
+    parts, on_fatal = app.state.parts, app.state.on_fatal
     async with (
         app.state.around(),
-        _watching(parts.gate.watch()),
-        _watching(parts.reach.watch()),
+        _watching(parts.gate.watch(), on_fatal),
+        _watching(parts.reach.watch(), on_fatal),
     ):
         yield
     parts.followers.close()
@@ -155,24 +163,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _watching(looks: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    watching = asyncio.create_task(looks)
-    watching.add_done_callback(_tell_of)
+async def _watching(looks: Coroutine[Any, Any, None], on_fatal: OnFatal) -> AsyncIterator[None]:
+    watching = asyncio.create_task(_for_ever(looks, on_fatal))
     try:
         yield
     finally:
         watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        await asyncio.wait({watching})
 
 
-def _tell_of(watching: asyncio.Task[None]) -> None:
-    """Say why nobody watches any more: from then on abandonments wait, and the metric says so.
-
-    Without looks at what storage lacks, nothing more becomes complete.
-    """
-    if not watching.cancelled():
-        logging.get("metrics-api").error("the log is not watched", error=watching.exception())
+async def _for_ever(looks: Coroutine[Any, Any, None], on_fatal: OnFatal) -> None:
+    """Look until cancelled. Without looks abandonments would wait, and nothing become complete."""
+    try:
+        await looks
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the loop's edge: unknown means the end
+        on_fatal(error)
 
 
 def _describe(app: FastAPI) -> None:

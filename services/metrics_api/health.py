@@ -1,6 +1,8 @@
 """``/healthz``, ``/readyz``, ``/metrics`` of this part, and the pipeline hop by hop."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from fastapi import APIRouter, Response
 
@@ -10,10 +12,12 @@ from services.common.health_app import exposition, health
 from services.metrics_api.auth import Reader
 from services.metrics_api.parts import Parts, PartsOf
 
+T = TypeVar("T")
+
 router = APIRouter(tags=["health"])
 
 PATIENCE_SECONDS = 2.5
-"""For storage to say that it is there: less than any probe of ours waits (3 s, docker-compose)."""
+"""For storage and the hops: less than any probe of ours waits (3 s, docker-compose)."""
 
 
 @router.get("/healthz")
@@ -57,18 +61,22 @@ async def pipeline(access: Reader, parts: PartsOf) -> Response:
 
 async def _findings(parts: Parts) -> tuple[list[str], list[str]]:
     """Ask storage and the hops side by side: who probes has the patience for one of them."""
-    storage, hops = await asyncio.gather(_storage_trouble(parts), parts.health.hops())
+    (_, storage), (seen, pipeline) = await asyncio.gather(
+        _answer("storage", parts.store.rows("ready")),
+        _answer("the pipeline", parts.health.hops()),
+    )
+    hops = seen or []
     troubles = [f"{hop.name}: {hop.trouble}" for hop in hops if hop.trouble]
     notes = [f"{hop.name}: {hop.note}" for hop in hops if hop.note]
-    return ([storage, *troubles] if storage else troubles), notes
+    return [one for one in (storage, pipeline, *troubles) if one], notes
 
 
-async def _storage_trouble(parts: Parts) -> str:
+async def _answer(who: str, question: Awaitable[T]) -> tuple[T | None, str]:
+    """Return what is answered in time, or why nothing is."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await parts.store.rows("ready")
+            return await question, ""
     except TimeoutError:
-        return f"storage has not answered within {PATIENCE_SECONDS} s"
+        return None, f"{who} has not answered within {PATIENCE_SECONDS} s"
     except RetryableError as error:
-        return str(error)
-    return ""
+        return None, str(error)

@@ -14,10 +14,11 @@ from schemas.rows import CartRow, DeadLetter, OrderRow, SessionRow, SignalRow
 from services.common.catalog import Catalog
 from services.common.catalog_rows import Source
 from services.common.clickhouse import ClickHouse, open_storage
+from services.common.fatal import die
 from services.common.metrics import Metrics
 from services.loader.event_rows import rows_of_events
 from services.loader.migrate import migrate
-from services.metrics_api.app import create_metrics_api
+from services.metrics_api.app import OnFatal, create_metrics_api
 from services.metrics_api.parts import ApiSettings
 from services.sessionizer.core.policy import SourceRules
 from tests.support.clock import ManualClock
@@ -40,6 +41,7 @@ class World:
         self.catalog = catalog
         self.clock = clock
         self.reads: Any = None
+        self.on_fatal: OnFatal = die
         self.live = MemoryLive(NOW)
         self.feed = MemoryFeed()
         self.forget = MemoryForget()
@@ -63,6 +65,7 @@ class World:
             metrics=self.metrics,
             settings=ApiSettings(**chosen),
             reads=self.reads,
+            on_fatal=self.on_fatal,
         )
 
     def client(self, token: str = "", **settings: Any) -> httpx.AsyncClient:

@@ -1,12 +1,15 @@
 """Health, the part's own metrics, the pipeline, numbers, the page and the OpenAPI document."""
 
+import asyncio
 import json
 import re
 from importlib import resources
 
 import httpx
 
+from services.common.errors import UnavailableError
 from services.common.ports import Hop
+from services.metrics_api.health import PATIENCE_SECONDS
 from tests.metrics_api.conftest import HOUR, NOW, Get, World
 
 
@@ -18,6 +21,28 @@ async def test_health_needs_no_token_and_tells_of_trouble(world: World) -> None:
         answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.json()["message"] == "log: the clock is 90 s behind"
+
+
+async def test_a_pipeline_that_cannot_be_asked_is_told_before_the_probe_gives_up(
+    world: World,
+) -> None:
+    async with world.client() as client:
+        world.health.error = UnavailableError("the disk is full")
+        told = (await client.get("/readyz")).json()
+        assert (told["code"], told["message"]) == ("unavailable", "the disk is full")
+        world.health.answers.clear()
+        told = (await client.get("/readyz")).json()
+    assert told["code"] == "unavailable"
+    assert told["message"] == f"the pipeline has not answered within {PATIENCE_SECONDS} s"
+
+
+async def test_what_ends_the_looks_at_the_loader_ends_the_process(world: World) -> None:
+    world.health.error = ZeroDivisionError("nobody knows why")
+    ended = asyncio.get_running_loop().create_future()
+    world.on_fatal = ended.set_result
+    app = world.app()
+    async with asyncio.timeout(60), app.router.lifespan_context(app):
+        assert await ended is world.health.error
 
 
 async def test_the_part_counts_its_reads(world: World, get: Get, client: httpx.AsyncClient) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeVar
 
 from services.common.errors import MovingError
 from services.common.ports import Hop
+
+T = TypeVar("T")
 
 
 class MemoryLive:
@@ -92,9 +94,18 @@ class MemoryHealth:
     def __init__(self) -> None:
         self.steps = [Hop("log", 0, 0), Hop("storage", 3, 1_200, "rows")]
         self.waits: int | None = 0
+        self.error: Exception | None = None
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def hops(self) -> list[Hop]:
-        return self.steps
+        await self.answers.wait()
+        return self._or_raise(self.steps)
 
     async def waits_ms(self) -> int | None:
-        return self.waits
+        return self._or_raise(self.waits)
+
+    def _or_raise(self, told: T) -> T:
+        if self.error is not None:
+            raise self.error
+        return told
