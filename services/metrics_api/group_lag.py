@@ -17,6 +17,8 @@ from services.common.settings import Settings
 READ_SECONDS = 1.0
 """For the oldest records; a partition whose record has not come by then is left out."""
 STEP_MS = 200
+AHEAD_MS = 1_000
+"""A stamp this far in the future tells of a broker whose clock is ahead: no age is known by it."""
 
 
 class Lag(Struct, frozen=True):
@@ -75,7 +77,12 @@ class GroupLag:
             max_partition_fetch_bytes=1,  # one batch a time: no more than a time is wanted of it
         )
         self._admin = AIOKafkaAdminClient(**options)
-        await asyncio.gather(self._reader.start(), self._admin.start())
+        try:  # one after the other: of two at a time, one would go on where the other fails
+            await self._reader.start()
+            await self._admin.start()
+        except BaseException:
+            await self.close()
+            raise
 
     async def _age(
         self, waiting: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
@@ -87,7 +94,8 @@ class GroupLag:
         self._reader.assign(list(waiting))
         for one, at in waiting.items():
             self._reader.seek(one, at)
-        missing, oldest = set(waiting), None
+        missing = set(waiting)
+        stamps = []
         until = time.monotonic() + READ_SECONDS
         try:
             while missing and time.monotonic() < until:
@@ -95,13 +103,17 @@ class GroupLag:
                 for where, records in found.items():
                     missing.discard(where)
                     self._reader.pause(where)
-                    stamp = records[0].timestamp
-                    oldest = stamp if oldest is None else min(oldest, stamp)
+                    stamps.append(records[0].timestamp)
             places = {one: await self._reader.position(one) for one in missing}
         finally:
             with contextlib.suppress(RuntimeError):  # closed meanwhile
                 self._reader.unsubscribe()
         whole = all(at >= end[one] for one, at in places.items())
-        if oldest is None:
+        if not stamps:
             return (0 if whole else None), whole
-        return max(0, self._clock.now_ms() - oldest), whole
+        return _age_of(stamps, self._clock.now_ms()), whole
+
+
+def _age_of(stamps: Sequence[int], now_ms: int) -> int | None:
+    """Return the oldest one's age. A record of a clock that is ahead is older than it tells."""
+    return None if max(stamps) > now_ms + AHEAD_MS else max(0, now_ms - min(stamps))

@@ -35,25 +35,27 @@ class TopicHops:
         settings: Settings,
         stopping: Callable[[], bool] = lambda: False,
         patience_s: float = PATIENCE_SECONDS,
+        recent_s: float = RECENT_SECONDS,
     ) -> None:
         """Look at the topics and groups of these settings; nothing is connected yet."""
         self._settings = settings
         self._stopping = stopping
         self._patience_s = patience_s
+        self._recent_s = recent_s
         self._groups = GroupLag(settings, SystemClock())
         self._seen: list[Hop] = []
         self._seen_at = float("-inf")
         self._looking: asyncio.Task[None] | None = None
 
     async def hops(self) -> list[Hop]:
-        """Return the hops in the order events take; those last seen where brokers are slow."""
+        """Return the hops in the order events take; those seen lately where brokers are slow."""
         if self._looking is None and time.monotonic() - self._seen_at > KEEP_SECONDS:
             self._looking = asyncio.create_task(self._look())
         late = self._looking is not None and not await self._looked(self._looking)
-        old = late and time.monotonic() - self._seen_at > RECENT_SECONDS
+        old = late and time.monotonic() - self._seen_at > self._recent_s
         leaving = "the process is shutting down" if self._stopping() else ""
-        log = [self._silent(f" in {self._patience_s} s")] if old else self._seen[:1]
-        return [*log, *self._seen[1:], Hop("reads", 0, 0, "requests", leaving)]
+        told = [self._silent(f" in {self._patience_s} s")] if old else self._seen
+        return [*told, Hop("reads", 0, 0, "requests", leaving)]
 
     async def close(self) -> None:
         """Let go of the brokers."""
