@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from services.common.errors import InvalidError
 
 SQLITE = ("", "-wal", "-shm", "-journal")
 """What stands at the end of the names of a database's files."""
+
+TRIES = 2
+"""So often a lock is tried: its file may have been removed between opening and locking it."""
 
 
 class Folder(Struct, frozen=True):
@@ -34,6 +37,11 @@ class Folder(Struct, frozen=True):
     def catalog(self) -> Path:
         """Sources, hashed keys, tokens and salts."""
         return self.root / "catalog.db"
+
+    @property
+    def databases(self) -> tuple[Path, ...]:
+        """The databases of Waymark's own."""
+        return (self.log, self.state, self.catalog)
 
     @property
     def clickhouse(self) -> Path:
@@ -64,7 +72,7 @@ class Folder(Struct, frozen=True):
 
     def begun(self) -> bool:
         """Tell whether Waymark has been at work here; raises ``OSError`` where nobody can tell."""
-        return not self.found().isdisjoint((self.lock, self.log, self.state, self.catalog))
+        return not self.found().isdisjoint((self.lock, *self.databases))
 
     def make(self) -> list[Path]:
         """Make the folder, readable by its owner alone: it holds shoppers' data.
@@ -79,7 +87,7 @@ class Folder(Struct, frozen=True):
         """Remove what Waymark has put into the folder, but for what was there before."""
         if self.clickhouse not in kept:
             shutil.rmtree(self.clickhouse, ignore_errors=True)
-        files = (self.log, self.state, self.catalog, self.lock)
+        files = (*self.databases, self.lock)
         for path in (Path(f"{file}{end}") for file in files for end in SQLITE):
             if path not in kept:
                 path.unlink(missing_ok=True)
@@ -106,16 +114,8 @@ class FolderLock:
         """
         self._folder = folder
         try:
-            self._before = folder.found()
-            self.first = not folder.begun()
-            if self.first and not begins:
-                raise InvalidError(
-                    f"there is no data folder at {folder.root} (WAYMARK_DATA): `waymark run` makes "
-                    "one, or name another with --data"
-                )
-            self._made = folder.make()
+            mine = any(self._take(begins=begins) for _ in range(TRIES))
             has_moved = folder.moving.exists()
-            self._file = folder.lock.open("a+")
         except OSError as error:
             raise InvalidError(
                 f"data folder {folder.root} (WAYMARK_DATA) cannot be used: {error.strerror}"
@@ -127,18 +127,35 @@ class FolderLock:
                 f"run the parts there; removing {folder.moving} makes it an installation again, as "
                 "of the move"
             )
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = _owner(folder.lock)
-            self._file.close()
+        if not mine:
             raise InUseError(
-                f"data folder {folder.root} is in use by process {owner}: "
+                f"data folder {folder.root} is in use by process {_owner(folder.lock)}: "
                 f"stop that one first, or give this one another folder (WAYMARK_DATA)"
-            ) from None
+            )
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
+
+    def _take(self, *, begins: bool) -> bool:
+        """Lock the folder's file and look at what is there; tell whether the lock is the folder's.
+
+        What was seen before the lock another process may have changed since.
+        """
+        folder = self._folder
+        if not folder.begun() and not begins:
+            raise InvalidError(
+                f"there is no data folder at {folder.root} (WAYMARK_DATA): `waymark run` makes "
+                "one, or name another with --data"
+            )
+        self._made = folder.make()
+        self._file = folder.lock.open("a+")
+        if not _locked(self._file, folder.lock):
+            self._file.close()
+            return False
+        self._before = folder.found() - {folder.lock}
+        never_owned = os.fstat(self._file.fileno()).st_size == 0
+        self.first = never_owned and self._before.isdisjoint(folder.databases)
+        return True
 
     def unmake(self) -> None:
         """Leave no trace where the ``first`` to be at work here was refused what it asked."""
@@ -158,6 +175,19 @@ class FolderLock:
     def __exit__(self, *_: object) -> None:
         """Give the folder free at the block's end."""
         self.close()
+
+
+def _locked(file: IO[str], path: Path) -> bool:
+    """Lock an open file; False where another process has it, or has removed it from its path.
+
+    The one who was refused its first command removes it: a lock on what it removed keeps nobody
+    out.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _owner(path: Path) -> str:
