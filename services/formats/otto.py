@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from schemas.refusal import shown
 from services.formats.items import BadLine, Item, Line, Read
 
 TYPES = {"clicks": "product_view", "carts": "cart_add", "orders": "purchase"}
@@ -48,7 +49,7 @@ def _items(number: int, history: History, raw: bytes) -> Iterator[Item | BadLine
     for action in history.events:
         kind = TYPES.get(action.type)
         if kind is None:
-            message = f"type = {action.type!r} is none of {', '.join(TYPES)}"
+            message = f"type = {shown(action.type)} is none of {', '.join(TYPES)}"
             yield BadLine(number, "type", message, raw)
             continue
         yield Item(

@@ -84,7 +84,7 @@ def _row(number: int, raw: bytes, header: Header) -> Item | BadLine:
     kind = TYPES.get(values["event_type"])
     if kind is None:
         known = ", ".join(TYPES)
-        message = f"event_type = {values['event_type']!r} is none of {known}"
+        message = f"event_type = {shown(values['event_type'])} is none of {known}"
         return BadLine(number, "event_type", message, raw)
     return Item(number, _item(kind, values))
 

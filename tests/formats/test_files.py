@@ -23,6 +23,7 @@ HEADER = (
     b"event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session"
 )
 ROW = b"2019-10-01 00:02:14 UTC,purchase,1004856,205301355,electronics.phone,lg,130.76,5438,aa"
+OTTO_LONG = b'{"session":1,"events":[{"aid":1,"ts":1,"type":"%b"}]}' % (b"x" * 9_999)
 LINES = [(1, b"one"), (2, b"two"), (3, b""), (4, b"four")]
 
 
@@ -131,6 +132,8 @@ def test_otto_gives_every_event_of_every_history(test_data: Path) -> None:
         ("rees46", b"\xff,view,1,2,,x,1.0,3,4", "not a CSV row of UTF-8 text"),
         ("otto", b'{"session":1,"events":[{"aid":1,"ts":1,"type":"buys"}]}', "type = 'buys'"),
         ("otto", b'{"session":"x"}', "not an OTTO history"),
+        ("rees46", ROW.replace(b"purchase", b"x" * 9_999), "xx…' is none of view"),
+        ("otto", OTTO_LONG, "xx…' is none of clicks"),
         ("waymark", b'{"type":"click","visitor_id":"v"}', "timestamp is missing"),
         ("waymark", b"[1]", "not a JSON object"),
     ],
